@@ -1,0 +1,105 @@
+"""Classification from one consistent copy of the weights. It never learns, and works before any learning.
+
+Three methods (paper section 3.3): ``one_pass`` gives the neutral label and reads the softmax; ``goodness`` tries every
+label and adds up the goodness of all layers but the first; ``shortlist`` lets one pass pick a few labels and goodness
+decide.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from ffstream.config import NetworkConfig
+from ffstream.goodness import GOODNESS
+from ffstream.labels import LabelViews
+from ffstream.layer import forward
+from ffstream.normalize import normalize
+from ffstream.readout import correct
+from ffstream.stage import StageWeights
+
+
+class Method(Enum):
+    """How a label is chosen."""
+
+    ONE_PASS = "one_pass"
+    GOODNESS = "goodness"
+    SHORTLIST = "shortlist"
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Labels [batch] and scores [batch, classes].
+
+    Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, softmax of ``sharpness * goodness``
+    for the others; labels that were not tried have 0.
+    """
+
+    labels: Tensor
+    scores: Tensor
+
+
+class Reader:
+    """Classifies with one version of a network's weights.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last; they are read, never written.
+        seq: the event up to which the weights have learned; 0 makes the reader cold: every label scores the same.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights], seq: int = 0) -> None:
+        self.config = config
+        self.stages = tuple(stages)
+        self.seq = seq
+        self.views = LabelViews(config.classes, config.label_strength)
+        self._goodness = GOODNESS[config.layer.goodness]
+
+    @property
+    def cold(self) -> bool:
+        """Whether nothing has been learned yet."""
+        return self.seq == 0
+
+    def classify(self, frames: Tensor, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
+        """Classify frames [batch, inputs]."""
+        if self.cold:
+            scores = torch.full((len(frames), self.config.classes), 1 / self.config.classes)
+        elif method is Method.ONE_PASS:
+            scores = self.logits(frames).softmax(dim=1)
+        elif method is Method.GOODNESS:
+            tried = torch.arange(self.config.classes).expand(len(frames), -1)
+            scores = self._by_goodness(frames, tried)
+        else:
+            tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1).indices
+            scores = self._by_goodness(frames, tried)
+        return Classification(scores.argmax(dim=1), scores)
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """The readout's logits for the neutral label: ``[batch, classes]``."""
+        x = self.views.neutral(frames)
+        logits = torch.zeros(len(frames), self.config.classes)
+        for stage in self.stages:
+            x = normalize(forward(stage.layer, x))
+            if stage.readout is not None:
+                logits = correct(stage.readout, x, logits)
+        return logits
+
+    def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
+        """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
+        x = self.views.labelled(frames, labels)
+        columns = []
+        for stage in self.stages:
+            activities = forward(stage.layer, x)
+            columns.append(self._goodness.value(activities))
+            x = normalize(activities)
+        return torch.stack(columns, dim=1)
+
+    def _by_goodness(self, frames: Tensor, tried: Tensor) -> Tensor:
+        """Scores [batch, classes] after trying the labels ``tried`` [batch, k]."""
+        batch, k = tried.shape
+        by_layer = self.goodness(frames.repeat_interleave(k, dim=0), tried.reshape(-1))
+        counted = by_layer[:, 1:] if by_layer.shape[1] > 1 else by_layer
+        scores = (self.config.layer.sharpness * counted.mean(dim=1)).view(batch, k).softmax(dim=1)
+        return torch.zeros(batch, self.config.classes).scatter_(1, tried, scores)

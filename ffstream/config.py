@@ -1,0 +1,157 @@
+"""What a network is, as data: frozen, comparable, written into every snapshot.
+
+The learning constants live beside what they steer; the figures that chose them are in ``benchmarks/``.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from ffstream.errors import ConfigError
+from ffstream.goodness import GOODNESS
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """Constants of one layer's learning (see ``layer`` and ``rules`` for the equations).
+
+    Args:
+        goodness: name in :data:`ffstream.goodness.GOODNESS`.
+        threshold: goodness that separates positives from negatives, in the goodness's units.
+        sharpness: ``k`` in ``p = sigmoid(k (goodness - threshold))``.
+        peer: weight of peer normalization (paper footnote 9).
+        rule: ``"curvature"`` (default) or ``"plain"`` (the constants of Hinton's released code are
+            :data:`PLAIN`).
+        rate: learning rate.
+        momentum: decay of the running mean of update directions; 0 turns it off.
+        weight_cost: share of the weights taken off with every unit of rate.
+        damping: added to the curvature's spectrum, in units of its mean eigenvalue.
+        directions: eigenvectors of the input's second moment that are treated one by one.
+        memory_weight: how much of the other phase's mean update is added to every step; 0 turns it off.
+        teach_above: rows whose teaching factor is at most this are left out of the update.
+    """
+
+    goodness: str = "mean_of_squares"
+    threshold: float = 1.0
+    sharpness: float = 50.0
+    peer: float = 0.03
+    rule: str = "curvature"
+    rate: float = 0.05
+    momentum: float = 0.9
+    weight_cost: float = 0.0
+    damping: float = 0.3
+    directions: int = 64
+    memory_weight: float = 0.5
+    teach_above: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.goodness not in GOODNESS:
+            raise ConfigError(f"goodness: got {self.goodness!r}, expected one of {sorted(GOODNESS)}")
+        if self.rule not in ("curvature", "plain"):
+            raise ConfigError(f"rule: got {self.rule!r}, expected 'curvature' or 'plain'")
+        for name in ("sharpness", "rate", "damping"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number above 0")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum: got {self.momentum}, expected 0 <= momentum < 1")
+        if self.directions < 1:
+            raise ConfigError(f"directions: got {self.directions}, expected at least 1")
+
+
+PLAIN = LayerConfig(rule="plain", sharpness=500.0, rate=0.01, weight_cost=0.001, memory_weight=0.0, teach_above=0.0)
+"""The plain rule with the published constants (``sharpness`` is the width in Hinton's code: here 500)."""
+
+
+@dataclass(frozen=True)
+class ReadoutConfig:
+    """Constants of the readout slices (see ``readout``).
+
+    The step is ``rate * max(floor, 1 / (1 + updates / horizon))``.
+    """
+
+    rate: float = 2.0
+    floor: float = 0.05
+    horizon: float = 30.0
+    damping: float = 0.3
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """A whole network: its shape, its labels, its constants, its seed.
+
+    Args:
+        inputs: numbers in a frame.
+        classes: number of labels, at least 2.
+        units: width of every layer, first to last.
+        batch: frames in a full micro-batch, and dreams in a batch of negatives. A smaller micro-batch counts as that
+            share of an update, so that learning does not depend on how the stream trickles in.
+        label_strength: length of the label's vector as a share of the frame's length.
+        memory: recent labelled frames whose confusions are kept for dreaming.
+        seed: of the first weights and, with the event's number, of every dream.
+
+    >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
+    2
+    """
+
+    inputs: int
+    classes: int
+    units: tuple[int, ...] = (500, 500, 500)
+    batch: int = 100
+    label_strength: float = 0.44
+    memory: int = 10_000
+    seed: int = 0
+    layer: LayerConfig = field(default_factory=LayerConfig)
+    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+
+    def __post_init__(self) -> None:
+        if self.inputs < 1:
+            raise ConfigError(f"inputs: got {self.inputs}, expected at least 1")
+        if self.classes < 2:
+            raise ConfigError(f"classes: got {self.classes}, expected at least 2 (a dream needs a wrong label)")
+        if not self.units or min(self.units) < 1:
+            raise ConfigError(f"units: got {self.units}, expected one positive width a layer")
+        if self.batch < 1:
+            raise ConfigError(f"batch: got {self.batch}, expected at least 1 frame")
+        if self.memory < 1:
+            raise ConfigError(f"memory: got {self.memory}, expected at least 1 frame")
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.units)
+
+    def layer_inputs(self, index: int) -> int:
+        """Numbers that layer ``index`` receives; the first sees the frame and the label."""
+        return self.inputs + self.classes if index == 0 else self.units[index - 1]
+
+    def has_readout(self, index: int) -> bool:
+        """Whether layer ``index`` carries a readout slice: all do.
+
+        The paper leaves out the first (section 3.2); here it makes the start of a stream faster.
+        """
+        return 0 <= index < self.depth
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that :meth:`from_dict` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`; unknown names are a :class:`ConfigError`."""
+        plain = dict(data)
+        unknown = set(plain) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ConfigError(f"network configuration: unknown names {sorted(unknown)}")
+        try:
+            plain["units"] = tuple(plain["units"])
+            plain["layer"] = LayerConfig(**plain["layer"])
+            plain["readout"] = ReadoutConfig(**plain["readout"])
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"network configuration: {error}") from error
+        return cls(**plain)
+
+    def digest(self) -> str:
+        """A sha256 that differs when anything differs."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,116 @@
+"""The second moment of a layer's own inputs, and its damped inverse in a few directions.
+
+``C = EMA(x' x / batch)`` is the input-side factor of a Kronecker approximation to the layer's curvature, and needs
+nothing that the layer does not already have. The mean input direction has by far its largest eigenvalue: a plain
+gradient mostly turns the *gain* of the layer up in wake and down in sleep, for every input alike, and long one-sided
+phases then destroy the layer. Multiplying an update by the damped inverse takes exactly that direction out.
+
+Only the top ``r`` eigenpairs ``(U, e)`` are treated one by one; the rest counts as the next eigenvalue:
+
+    P = I / (e_next + d) + U diag(1 / (e + d) - 1 / (e_next + d)) U',    d = damping * mean(diag C)
+
+They are found by subspace iteration, started from the last ones (the first from a random basis: one along the
+coordinates starts inside the dead pixels and stays there). It cannot fail to converge as a symmetric
+eigensolver does on a rank-deficient ``C`` (dead pixels), and after a start it needs one or two products.
+
+Reference: Benzing 2022, arXiv:2201.12250 (gradient descent on neurons).
+"""
+
+import torch
+from torch import Tensor
+
+OVERSAMPLING = 8
+"""Directions tracked beyond ``r``, so that the ``r`` kept are accurate and the next eigenvalue is known."""
+
+REFRESH_AT = frozenset({1, 2, 3, 5, 8, 15, 30})
+REFRESH_EVERY = 50
+"""Whole updates at which the directions are found anew."""
+
+LEVERAGE = 4.0
+"""Times its mean that a row's leverage may have."""
+
+FEED_ALL = 20
+FEED_EVERY = 4
+"""Every batch feeds ``C`` at first, later every fourth: ``C`` moves slowly and a feed costs as much as a forward pass."""
+
+
+class Curvature:
+    """Tracks ``C`` and applies ``P``.
+
+    Args:
+        inputs: length of an input, the constant 1 for the bias included.
+        directions: ``r``; cut to ``inputs`` when larger.
+        damping: ``d`` in units of the mean eigenvalue.
+        decay: of the running mean ``C``, bias-corrected at the start.
+    """
+
+    def __init__(self, inputs: int, *, directions: int, damping: float, decay: float = 0.99) -> None:
+        self.directions = min(directions, inputs)
+        self.damping = damping
+        self.decay = decay
+        tracked = min(self.directions + OVERSAMPLING, inputs)
+        self.moment = torch.zeros(inputs, inputs)
+        start = torch.randn(inputs, tracked, generator=torch.Generator().manual_seed(0))
+        self.basis = torch.linalg.qr(start)[0].contiguous()
+        self.gains = torch.zeros(tracked)
+        self.rest = torch.ones(())
+        self.expected = torch.ones(())
+        self.updates = torch.zeros((), dtype=torch.float64)
+
+    def observe(self, x: Tensor, share: float = 1.0) -> None:
+        """Fold a batch of inputs into ``C`` and refresh ``P`` when it is due.
+
+        Args:
+            x: ``[batch, inputs]``.
+            share: of a full update that the batch counts as.
+        """
+        before = int(self.updates)
+        self.updates += share
+        count = int(self.updates)
+        feed = 1 if count <= FEED_ALL else FEED_EVERY
+        if count % feed == 0:
+            weight = max(1 - self.decay ** (feed * share), share / float(self.updates))
+            self.moment.addmm_(x.t(), x, beta=1 - weight, alpha=weight / x.shape[0])
+        if due(before, count, REFRESH_AT, REFRESH_EVERY):
+            self._refresh(sweeps=4 if count in REFRESH_AT else 2)
+
+    def precondition(self, x: Tensor) -> Tensor:
+        """``x P``: ``[batch, inputs]`` to ``[batch, inputs]``.
+
+        A row's leverage ``x P x'`` is ``tr(P C)`` on average. A row far beyond it comes from a stream that has just
+        changed, which ``P`` does not know yet: it is scaled down to :data:`LEVERAGE` times the average.
+        """
+        steered = torch.addmm(x * self.rest, (x @ self.basis) * self.gains, self.basis.t())
+        leverage = (x * steered).sum(dim=1, keepdim=True)
+        return steered.mul_((LEVERAGE * self.expected / leverage.clamp(min=1e-12)).clamp(max=1))
+
+    def _refresh(self, sweeps: int) -> None:
+        """Subspace iteration, then Rayleigh-Ritz; eigenvalues come out in ascending order."""
+        basis = self.basis
+        for _ in range(sweeps):
+            basis, _ = torch.linalg.qr(self.moment @ basis)
+        small = (basis.t() @ (self.moment @ basis)).double()
+        eigenvalues, rotation = torch.linalg.eigh(small)
+        self.basis.copy_(basis @ rotation.float())
+        kept = self.directions
+        eigenvalues = eigenvalues.clamp(min=0).float()
+        damping = self.damping * self.moment.diagonal().mean().clamp(min=1e-12)
+        has_rest = eigenvalues.shape[0] > kept
+        rest = 1 / ((eigenvalues[-kept - 1] if has_rest else 0.0) + damping)
+        self.rest.copy_(rest)
+        self.gains.copy_(1 / (eigenvalues + damping) - rest)
+        self.gains[: eigenvalues.shape[0] - kept] = 0
+        self.expected.copy_(rest * self.moment.trace() + (self.gains * eigenvalues).sum())
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors themselves, by name; whoever keeps them copies."""
+        names = ("moment", "basis", "gains", "rest", "expected", "updates")
+        return {name: getattr(self, name) for name in names}
+
+
+def due(before: int, now: int, at: frozenset[int], every: int) -> bool:
+    """Whether statistics are to be inverted anew, once ``before`` whole updates have become ``now``.
+
+    Always within the first update; then at the counts ``at`` and at every multiple of ``every``.
+    """
+    return before == 0 or (now > before and (now in at or now % every == 0))

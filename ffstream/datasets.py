@@ -1,0 +1,164 @@
+"""Data sets: scikit-learn's digits, MNIST from IDX files or OpenML, and any ``.npz`` with ``x`` and ``y``.
+
+Nothing is downloaded but by ``openml:NAME``, which scikit-learn fetches and caches.
+"""
+
+import gzip
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffstream.errors import DatasetError
+
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames and labels, split into a part to stream and a part held out.
+
+    ``x`` is ``[frames, inputs]``, either ``uint8`` (0 to 255, read as 0 to 1) or ``float32``; ``y`` is ``[frames]`` int64.
+    """
+
+    name: str
+    x: NDArray[np.generic]
+    y: NDArray[np.int64]
+    x_held: NDArray[np.generic]
+    y_held: NDArray[np.int64]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers in a frame."""
+        return int(self.x.shape[1])
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        return int(max(self.y.max(), self.y_held.max())) + 1
+
+    def order(self, passes: int, seed: int) -> NDArray[np.int64]:
+        """Indices of ``passes`` passes over ``x``, each in a random order of its own."""
+        rng = np.random.default_rng(seed)
+        return np.concatenate([rng.permutation(len(self.x)) for _ in range(passes)])
+
+
+def load(name: str) -> Dataset:
+    """Load a data set by name.
+
+    Args:
+        name: ``"digits"``, ``"openml:NAME"`` (``"openml:mnist_784"``), a folder with the four MNIST IDX files (gzipped or
+            not), or an ``.npz`` file with ``x`` and ``y`` and, if it has them, ``x_test`` and ``y_test``. Without a part
+            held out, every fifth frame is.
+
+    Raises:
+        DatasetError: when there is nothing of that name, or it is not what it should be.
+    """
+    if name == "digits":
+        return _digits()
+    if name.startswith("openml:"):
+        return _openml(name.removeprefix("openml:"))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _mnist(path)
+    if path.is_file() and path.suffix == ".npz":
+        return _npz(path)
+    raise DatasetError(f"data set: got {name!r}, expected 'digits', 'openml:NAME', a folder of MNIST IDX files or an .npz file")
+
+
+def _digits() -> Dataset:
+    sklearn = _scikit_learn()
+    digits = sklearn.load_digits()
+    return _hold_out("digits", (digits.data * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64))
+
+
+def _openml(name: str) -> Dataset:
+    sklearn = _scikit_learn()
+    try:
+        x, y = sklearn.fetch_openml(name, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+    except Exception as error:
+        raise DatasetError(f"OpenML data set {name!r}: {error}") from error
+    labels = np.unique(y, return_inverse=True)[1].astype(np.int64)
+    if name == "mnist_784":
+        x = x.astype(np.uint8)
+        return Dataset(name, x[:60_000], labels[:60_000], x[60_000:], labels[60_000:])
+    return _hold_out(name, x.astype(np.float32), labels)
+
+
+def _mnist(folder: Path) -> Dataset:
+    arrays = [read_idx(_either(folder, name)) for name in MNIST_FILES]
+    x, x_held = (images.reshape(len(images), -1) for images in (arrays[0], arrays[2]))
+    return _checked(folder.name, x, arrays[1], x_held, arrays[3])
+
+
+def _either(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise DatasetError(f"{folder}: expected the file {name} or {name}.gz, found neither")
+
+
+def read_idx(path: Path) -> NDArray[np.generic]:
+    """Read one IDX file, gzipped or not.
+
+    The format: two zero bytes, a type byte, the number of axes, one big-endian 32-bit length an axis, then the values.
+
+    Raises:
+        DatasetError: when the file is not IDX, or is shorter or longer than its header says.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, axes = struct.unpack_from(">HBB", raw)
+        shape = struct.unpack_from(f">{axes}I", raw, 4)
+        values = np.frombuffer(raw, dtype=IDX_TYPES[kind], offset=4 + 4 * axes)
+    except (OSError, EOFError, struct.error, KeyError, ValueError) as error:
+        raise DatasetError(f"{path}: not a readable IDX file ({error})") from error
+    if zero != 0 or values.size != int(np.prod(shape)):
+        raise DatasetError(f"{path}: the header promises {shape} values, the file holds {values.size}")
+    return values.reshape(shape)
+
+
+def _npz(path: Path) -> Dataset:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            parts = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: not a readable .npz file ({error})") from error
+    if not {"x", "y"} <= parts.keys():
+        raise DatasetError(f"{path}: expected arrays 'x' and 'y', found {sorted(parts)}")
+    x, y = parts["x"].reshape(len(parts["x"]), -1), parts["y"]
+    if {"x_test", "y_test"} <= parts.keys():
+        return _checked(path.stem, x, y, parts["x_test"].reshape(len(parts["x_test"]), -1), parts["y_test"])
+    return _hold_out(path.stem, x, y)
+
+
+def _hold_out(name: str, x: NDArray[np.generic], y: NDArray[np.generic]) -> Dataset:
+    held = np.arange(len(x)) % 5 == 4
+    return _checked(name, x[~held], y[~held[: len(y)]], x[held], y[held[: len(y)]])
+
+
+def _checked(
+    name: str, x: NDArray[np.generic], y: NDArray[np.generic], x_held: NDArray[np.generic], y_held: NDArray[np.generic]
+) -> Dataset:
+    for frames, labels in ((x, y), (x_held, y_held)):
+        if len(frames) != len(labels) or not len(frames):
+            raise DatasetError(f"{name}: got {len(frames)} frames and {len(labels)} labels, expected as many, and some")
+        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+            raise DatasetError(f"{name}: labels must be integers from 0, got {labels.dtype} from {labels.min()}")
+    return Dataset(name, _numbers(x), y.astype(np.int64), _numbers(x_held), y_held.astype(np.int64))
+
+
+def _numbers(frames: NDArray[np.generic]) -> NDArray[np.generic]:
+    return frames if frames.dtype == np.uint8 else frames.astype(np.float32)
+
+
+def _scikit_learn() -> Any:
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        raise DatasetError("this data set comes from scikit-learn: pip install 'ffstream[data]'") from error
+    return datasets

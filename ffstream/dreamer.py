@@ -1,0 +1,45 @@
+"""The end of the chain: it scores, remembers confusions, and dreams.
+
+Wake batches end here with their logits. When a sleep event arrives, which it does behind every wake batch before it,
+negatives are drawn and sent in at the bottom of the chain again.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ffstream.config import NetworkConfig
+from ffstream.message import Batch, Message, Position
+from ffstream.negatives import ConfusionMemory, Recall
+from ffstream.outcome import Dreamt, Learned
+from ffstream.polarity import Polarity
+from ffstream.stream.events import Recorded, Sleep
+
+
+class Dreamer:
+    """Turns finished messages into outcomes and sleep events into batches of negatives."""
+
+    def __init__(self, config: NetworkConfig, recall: Recall) -> None:
+        self.memory = ConfusionMemory(config.memory, config.classes, config.seed)
+        self.recall = recall
+
+    def finish(self, message: Message) -> Learned | Dreamt:
+        """Take in what the last layer hands on."""
+        seq, step = message.position
+        if message.polarity is Polarity.NEGATIVE:
+            return Dreamt(seq, step, message.ids, message.labels, message.reports)
+        known = message.known
+        self.memory.observe(message.ids[known], message.labels[known], message.logits[known])
+        return Learned(seq, message.ids, message.labels, message.logits, message.reports)
+
+    def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:
+        """The negatives of a sleep, in the order in which the layers learn them."""
+        drawn = self.memory.draw(sleep.steps, sleep.batch, recorded.seq, self.recall)
+        for step, dream in enumerate(drawn, start=1):
+            position = Position(recorded.seq, step)
+            yield Batch(position, Polarity.NEGATIVE, dream.frames, dream.labels, torch.from_numpy(dream.ids))
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next sleep depends on, by name."""
+        return {f"memory.{name}": tensor for name, tensor in self.memory.state().items()}

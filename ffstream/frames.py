@@ -1,0 +1,65 @@
+"""Frames at the border: what is accepted, and how it becomes numbers.
+
+A frame is kept in the type in which it came: ``uint8`` stands for 0 to 1 in steps of 1/255, ``float32`` for itself.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ffstream.errors import ShapeError
+from ffstream.labels import UNLABELLED
+
+FrameArray = NDArray[Any]
+LabelArray = NDArray[np.int64]
+
+
+def check_frames(frames: Any, inputs: int) -> FrameArray:
+    """Frames as ``[n, inputs]`` of ``uint8`` or finite ``float32``.
+
+    Raises:
+        ShapeError: saying what was got, what was expected and where.
+    """
+    array = np.asarray(frames)
+    if array.dtype != np.uint8:
+        if array.dtype.kind not in "fiub":
+            raise ShapeError(f"frames: got type {array.dtype}, expected numbers (uint8 or floating point)")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+    if array.ndim != 2 or array.shape[1] != inputs:
+        raise ShapeError(f"frames: got shape {list(array.shape)}, expected [n, {inputs}]")
+    if not len(array):
+        raise ShapeError("frames: got none, expected at least one")
+    if array.dtype == np.float32 and not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise ShapeError(f"frames[{row}][{column}]: got {array[row, column]}, expected a finite number of float32 range")
+    return np.ascontiguousarray(array)
+
+
+def check_labels(labels: Any, frames: int, classes: int) -> LabelArray:
+    """Labels as ``[n]`` of int64, one a frame; None, or -1 in a place, means that the label is not known.
+
+    Raises:
+        ShapeError: saying what was got, what was expected and where.
+    """
+    if labels is None:
+        return np.full(frames, UNLABELLED, dtype=np.int64)
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise ShapeError(f"labels: got type {array.dtype}, expected integers")
+    if array.shape != (frames,):
+        raise ShapeError(f"labels: got shape {list(array.shape)}, expected [{frames}], one label a frame")
+    bad = np.flatnonzero((array < UNLABELLED) | (array >= classes))
+    if len(bad):
+        raise ShapeError(f"labels[{bad[0]}]: got {array[bad[0]]}, expected 0 to {classes - 1}, or -1 for not known")
+    return array.astype(np.int64)
+
+
+def to_tensor(frames: FrameArray) -> Tensor:
+    """Frames as float32 [n, inputs], in memory of torch's own (its alignment decides floating-point bits)."""
+    if frames.dtype == np.uint8:
+        return torch.from_numpy(frames.astype(np.float32)) / 255
+    return torch.from_numpy(frames.astype(np.float32, copy=True))

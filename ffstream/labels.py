@@ -1,0 +1,44 @@
+"""Label views: how a frame and a label become one input row.
+
+The label is a one-of-classes vector beside the frame (paper section 3.3 overwrites the first ten pixels, which
+are blank in MNIST; a frame of another kind has none to spare). In wake a labelled frame travels as two views: with its
+true label, which is learned, and with the neutral label, from which it is predicted. A dream is a frame with a wrong label.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ffstream.normalize import normalize
+
+UNLABELLED = -1
+"""The label of a frame whose label is not known."""
+
+
+class LabelViews:
+    """Encodes frames with labels.
+
+        row = normalize([normalize(frame), strength sqrt(inputs) label])
+
+    The frame is normalized first, so that its brightness matters neither to the layers nor to the weight of the label.
+
+    Args:
+        classes: number of labels.
+        strength: length of the label's vector as a share of the frame's.
+    """
+
+    def __init__(self, classes: int, strength: float) -> None:
+        self.classes = classes
+        self.strength = strength
+
+    def labelled(self, frames: Tensor, labels: Tensor) -> Tensor:
+        """Frames [batch, inputs] and labels [batch] to rows [batch, inputs + classes]."""
+        return self._join(frames, one_hot(labels, self.classes).float())
+
+    def neutral(self, frames: Tensor) -> Tensor:
+        """Frames [batch, inputs] with every label equally likely: [batch, inputs + classes]."""
+        return self._join(frames, torch.full((len(frames), self.classes), 1 / self.classes))
+
+    def _join(self, frames: Tensor, label: Tensor) -> Tensor:
+        weight = self.strength * frames.shape[1] ** 0.5
+        return normalize(torch.cat([normalize(frames), label * weight], dim=1))

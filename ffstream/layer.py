@@ -1,0 +1,115 @@
+"""One Forward-Forward layer: rectified units with an objective of their own.
+
+A layer knows no neighbour, no label and no transport. It is given normalized inputs and a polarity, raises or lowers
+its goodness on them, and hands back activities. Nothing is stored between calls but what learning needs.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ffstream.config import LayerConfig
+from ffstream.goodness import GOODNESS
+from ffstream.polarity import Polarity
+from ffstream.rules import make_rule
+
+PEER_DECAY = 0.9
+PEER_START = 0.5
+"""Running mean activity of every unit: its decay and where it starts (Hinton's released code)."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What one learning step saw: means over the rows it was given."""
+
+    polarity: Polarity
+    goodness: float
+    p_positive: float
+    taught: float
+    """Share of rows that were still on the wrong side, or near it, and so were learned from."""
+
+
+class Layer:
+    """Dense rectified layer that learns from its own goodness.
+
+        a = relu(x W' + b)                              forward
+        p = sigmoid(k (goodness(a) - threshold))        probability that the row is positive, equation 1
+        delta = (1 - p) dg/da + peer (mean(m) - m)      wake, for positives
+        delta = -p dg/da                                sleep, for negatives
+
+    ``m`` is the running mean activity of each unit over positives; the peer term keeps units from falling silent or
+    shouting (footnote 9) and is not gated by the rectifier. How ``delta`` changes ``W`` is the rule's affair
+    (:mod:`ffstream.rules`).
+
+    Args:
+        inputs: length of an input row.
+        units: number of rectified units.
+        config: constants of learning.
+        seed: of the first weights, drawn from N(0, 1 / inputs); biases start at 0.
+
+    >>> layer = Layer(4, 8, seed=1)
+    >>> x = torch.ones(2, 4)
+    >>> before = layer.learn(x, layer.forward(x), Polarity.POSITIVE).goodness
+    >>> after = layer.learn(x, layer.forward(x), Polarity.POSITIVE).goodness
+    >>> after > before
+    True
+
+    Reference: Hinton 2022, sections 2 and 3.2.
+    """
+
+    def __init__(self, inputs: int, units: int, config: LayerConfig | None = None, *, seed: int = 0) -> None:
+        self.inputs = inputs
+        self.units = units
+        self.config = config or LayerConfig()
+        self.goodness = GOODNESS[self.config.goodness]
+        self.rule = make_rule(inputs, units, self.config)
+        generator = torch.Generator().manual_seed(seed)
+        self.weights = torch.randn(units, inputs + 1, generator=generator) * inputs**-0.5
+        self.weights[:, -1] = 0
+        self.mean_activity = torch.full((units,), PEER_START)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
+        return forward(self.weights, x)
+
+    def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
+        """One local step; the weights change in place.
+
+        Args:
+            x: ``[batch, inputs]``, normalized rows.
+            activities: ``[batch, units]``, what :meth:`forward` gave for ``x``.
+            polarity: of every row; wake and sleep may be far apart in time.
+            share: of a full update that the batch counts as, so that a stream that trickles in teaches as much a frame.
+
+        Returns:
+            Goodness and probability before the step.
+        """
+        goodness = self.goodness.value(activities)
+        p = torch.sigmoid(self.config.sharpness * (goodness - self.config.threshold))
+        factor = 1 - p if polarity is Polarity.POSITIVE else -p
+        rows = (factor.abs() > self.config.teach_above).nonzero().squeeze(1)
+        x = torch.nn.functional.pad(x, (0, 1), value=1.0)
+        self.rule.observe(x, share)
+        taught = x[rows]
+        delta = self.goodness.direction(activities[rows]) * factor[rows, None]
+        if polarity is Polarity.POSITIVE and self.config.peer:
+            taught = torch.cat([taught, x.mean(dim=0, keepdim=True)])
+            delta = torch.cat([delta, len(x) * self._peer(activities, share)])
+        self.rule.step(self.weights, taught, delta, len(x), polarity, share)
+        return LayerReport(polarity, float(goodness.mean()), float(p.mean()), len(rows) / len(x))
+
+    def _peer(self, activities: Tensor, share: float) -> Tensor:
+        """``peer (mean(m) - m)`` [1, units]. It is the same for every row, so one mean row stands for all of them."""
+        self.mean_activity.lerp_(activities.mean(dim=0), 1 - PEER_DECAY**share)
+        return self.config.peer * (self.mean_activity.mean() - self.mean_activity)[None]
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on, by name (the tensors themselves, not copies)."""
+        rule = {f"rule.{name}": tensor for name, tensor in self.rule.state().items()}
+        return {"weights": self.weights, "mean_activity": self.mean_activity} | rule
+
+
+def forward(weights: Tensor, x: Tensor) -> Tensor:
+    """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs]."""
+    return torch.addmm(weights[:, -1], x, weights[:, :-1].t()).relu_()

@@ -1,0 +1,82 @@
+"""What enters the chain and what travels up it. Nothing comes back down."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ffstream.labels import UNLABELLED, LabelViews
+from ffstream.layer import LayerReport
+from ffstream.polarity import Polarity
+
+
+class Position(NamedTuple):
+    """A place in the stream: the event's number, and the step within it (0, or 1 to n for the dreams of a sleep)."""
+
+    seq: int
+    step: int = 0
+
+    def follows(self, last: "Position") -> bool:
+        """Whether this place comes directly after ``last``."""
+        return self in (Position(last.seq, last.step + 1), Position(last.seq + 1, 0))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Frames as they enter the chain.
+
+    ``frames`` [batch, inputs]; ``labels`` [batch], :data:`~ffstream.labels.UNLABELLED` where not known (for negatives: the
+    wrong labels); ``ids`` [batch], the numbers of the frames in the journal.
+    """
+
+    position: Position
+    polarity: Polarity
+    frames: Tensor
+    labels: Tensor
+    ids: Tensor
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one layer hands to the next.
+
+    ``activity`` [rows, units] holds normalized rows: first the ``taught`` rows of the view that is learned, then (in wake) the
+    neutral view of all frames, from which ``logits`` [batch, classes] accumulate. ``labels`` and ``ids`` [batch] are those of
+    the frames; ``reports`` has one entry for every layer passed that learned.
+    """
+
+    position: Position
+    polarity: Polarity
+    activity: Tensor
+    taught: int
+    labels: Tensor
+    ids: Tensor
+    logits: Tensor
+    reports: tuple[LayerReport, ...] = field(default=())
+
+    @property
+    def known(self) -> Tensor:
+        """Which frames have a label: ``[batch]`` of bool."""
+        return self.labels != UNLABELLED
+
+
+def enter(batch: Batch, views: LabelViews) -> Message:
+    """Give frames their label views.
+
+    In wake: true-label rows of the labelled frames, then neutral rows of all. In sleep: wrong-label rows only.
+    """
+    if batch.polarity is Polarity.NEGATIVE:
+        rows = [views.labelled(batch.frames, batch.labels)]
+    else:
+        known = batch.labels != UNLABELLED
+        rows = [views.labelled(batch.frames[known], batch.labels[known]), views.neutral(batch.frames)]
+    return Message(
+        position=batch.position,
+        polarity=batch.polarity,
+        activity=torch.cat(rows),
+        taught=len(rows[0]),
+        labels=batch.labels,
+        ids=batch.ids,
+        logits=torch.zeros(len(batch.labels), views.classes),
+    )

@@ -1,0 +1,94 @@
+"""The whole chain in one process: the specification that every other chain must match bit for bit."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from ffstream.config import NetworkConfig
+from ffstream.dreamer import Dreamer
+from ffstream.message import Batch, Position
+from ffstream.negatives import Recall
+from ffstream.outcome import Outcome, Published, Saved, Slept
+from ffstream.stage import Stage, restore
+from ffstream.stream.events import Barrier, Recorded, Sleep
+from ffstream.stream.snapshot import Manifest, digest, folder_of, read_part, write_part
+
+
+class Network:
+    """Stages one after another, the dreamer at the end; every call is done when it returns.
+
+    Args:
+        config: shape, constants and seed.
+        recall: reads frames back by number, for dreaming.
+        snapshots: folder for snapshots; None when barriers are only passed.
+        start: snapshot to begin from; None for first weights.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, recall: Recall, *, snapshots: Path | None = None, start: Manifest | None = None
+    ) -> None:
+        self.config = config
+        self.snapshots = snapshots
+        self.stages = [Stage(config, index) for index in range(config.depth)]
+        self.dreamer = Dreamer(config, recall)
+        self._outcomes: list[Outcome] = []
+        if start is not None and snapshots is not None:
+            for name, state in self.states().items():
+                restore(state, read_part(snapshots, start, name))
+
+    def wake(self, batch: Batch) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._learn(batch)
+
+    def sleep(self, recorded: Recorded, sleep: Sleep) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._pass(recorded)
+        steps = 0
+        for batch in self.dreamer.dreams(recorded, sleep):
+            self._learn(batch)
+            steps += 1
+        self._outcomes.append(Slept(recorded.seq, steps))
+
+    def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._pass(recorded)
+        files = {}
+        if self.snapshots is not None:
+            folder = folder_of(self.snapshots, recorded.seq)
+            files = {name: write_part(folder, name, state) for name, state in self.states().items()}
+        self._outcomes.append(Saved(recorded.seq, files))
+
+    def publish(self, seq: int) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._outcomes.append(Published(seq, tuple(stage.weights() for stage in self.stages)))
+
+    def outcomes(self, timeout: float) -> list[Outcome]:
+        """See :class:`~ffstream.chain.Chain`; never waits."""
+        done, self._outcomes = self._outcomes, []
+        return done
+
+    def digests(self) -> dict[str, str]:
+        """See :class:`~ffstream.chain.Chain`."""
+        return {name: digest(state) for name, state in self.states().items()}
+
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        """The live tensors of every part, by the part's name and the tensor's."""
+        stages = {f"layer-{stage.index}": stage.state() for stage in self.stages}
+        return stages | {"dreamer": self.dreamer.state()}
+
+    def close(self) -> None:
+        """See :class:`~ffstream.chain.Chain`; there is nothing to stop."""
+
+    def _learn(self, batch: Batch) -> None:
+        """One batch through all layers, bottom to top."""
+        message = None
+        for stage in self.stages:
+            if not stage.advance(batch.position):
+                return
+            message = stage.learn(stage.enter(batch) if message is None else message)
+        assert message is not None
+        self._outcomes.append(self.dreamer.finish(message))
+
+    def _pass(self, recorded: Recorded) -> None:
+        for stage in self.stages:
+            stage.advance(Position(recorded.seq))

@@ -1,0 +1,61 @@
+"""What comes out at the end of the chain, in the order of the stream."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ffstream.layer import LayerReport
+from ffstream.stage import StageWeights
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A wake event has passed all layers.
+
+    ``ids``, ``labels`` [batch] as fed; ``logits`` [batch, classes] of the neutral view, computed by every layer before it
+    learned from these frames: the prequential prediction. ``reports`` has one entry a layer when any frame had a label.
+    """
+
+    seq: int
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+    reports: tuple[LayerReport, ...]
+
+
+@dataclass(frozen=True)
+class Dreamt:
+    """One batch of dreams of sleep ``seq`` has passed all layers; ``ids`` and wrong ``labels`` [batch]."""
+
+    seq: int
+    step: int
+    ids: Tensor
+    labels: Tensor
+    reports: tuple[LayerReport, ...]
+
+
+@dataclass(frozen=True)
+class Slept:
+    """Sleep ``seq`` is over after ``steps`` batches of dreams (0 when there was nothing to dream of)."""
+
+    seq: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Barrier ``seq`` has passed: every part has written its state. ``files`` maps file names to their sha256."""
+
+    seq: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights of every stage as they were after event ``seq``, first to last."""
+
+    seq: int
+    stages: tuple[StageWeights, ...] = field(repr=False)
+
+
+Outcome = Learned | Dreamt | Slept | Saved | Published

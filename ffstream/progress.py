@@ -1,0 +1,93 @@
+"""What a stream has learned so far, folded from its outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ffstream.layer import LayerReport
+from ffstream.message import Position
+from ffstream.outcome import Dreamt, Learned, Outcome, Slept
+from ffstream.polarity import Phase, Polarity
+from ffstream.prequential import Prequential
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a stream. Replaced as a whole, so that any thread may read it.
+
+    ``goodness`` holds the latest report of every layer by polarity; accuracies are shares, None before the first labelled
+    frame.
+    """
+
+    seq: int = 0
+    frames: int = 0
+    dreams: int = 0
+    sleeps: int = 0
+    phase: Phase = Phase.WAKE
+    accuracy: float | None = None
+    accuracy_overall: float | None = None
+    labelled: int = 0
+    goodness: dict[Polarity, tuple[LayerReport, ...]] = field(default_factory=dict)
+
+
+class ProgressFold:
+    """Keeps :class:`Progress` up to date; ``window`` labelled frames count for the windowed accuracy.
+
+    What was counted before, and comes again in a replay, is not counted twice.
+    """
+
+    def __init__(self, window: int = 500) -> None:
+        self.now = Progress()
+        self._score = Prequential(window)
+        self._seen = Position(0)
+
+    def phase(self, phase: Phase) -> None:
+        """The network has fallen asleep or woken up."""
+        self.now = replace(self.now, phase=phase)
+
+    def observe(self, outcome: Outcome) -> None:
+        """Take in what came out of the chain."""
+        match outcome:
+            case Learned() if self._is_new(Position(outcome.seq)):
+                self._learned(outcome)
+            case Dreamt() if self._is_new(Position(outcome.seq, outcome.step)):
+                dreams = self.now.dreams + len(outcome.labels)
+                self.now = replace(self.now, dreams=dreams, goodness=self._with(Polarity.NEGATIVE, outcome.reports))
+            case Slept():
+                new = outcome.seq > self.now.seq
+                self.now = replace(self.now, seq=max(outcome.seq, self.now.seq), sleeps=self.now.sleeps + new, phase=Phase.WAKE)
+
+    def _is_new(self, position: Position) -> bool:
+        new = position > self._seen
+        self._seen = max(position, self._seen)
+        return new
+
+    def _learned(self, outcome: Learned) -> None:
+        known = outcome.labels >= 0
+        self._score.update(outcome.labels[known], outcome.logits[known].argmax(dim=1))
+        self.now = replace(
+            self.now,
+            seq=outcome.seq,
+            frames=self.now.frames + len(outcome.labels),
+            goodness=self._with(Polarity.POSITIVE, outcome.reports),
+            **self._scores(),
+        )
+
+    def _scores(self) -> dict[str, Any]:
+        score = self._score
+        return {"accuracy": score.windowed, "accuracy_overall": score.overall, "labelled": score.frames}
+
+    def _with(self, polarity: Polarity, reports: tuple[LayerReport, ...]) -> dict[Polarity, tuple[LayerReport, ...]]:
+        return self.now.goodness | ({polarity: reports} if reports else {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which :meth:`restore` goes on."""
+        now = self.now
+        return {"frames": now.frames, "dreams": now.dreams, "sleeps": now.sleeps, "score": self._score.to_dict()}
+
+    def restore(self, seq: int, saved: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`to_dict` gave after event ``seq``."""
+        self._score.restore(saved["score"])
+        counts: dict[str, Any] = {name: int(saved[name]) for name in ("frames", "dreams", "sleeps")}
+        self.now = replace(self.now, seq=seq, **counts, **self._scores())
+        self._seen = Position(seq + 1, -1)

@@ -1,0 +1,76 @@
+"""A softmax readout that fits a pipeline: each layer corrects the logits accumulated below it.
+
+The paper feeds the normalized activities of all layers but the first to one softmax. A joint softmax would make every
+layer wait for the last. Here each layer owns a slice that learns on what the slices below leave wrong, so that only
+``z`` [batch, classes] travels upwards and nothing comes back. The layer never sees a label; its slice does.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ffstream.config import ReadoutConfig
+from ffstream.curvature import due
+
+REFRESH_AT = frozenset({1, 2, 3, 5, 8, 12, 17, 23, 30, 40})
+REFRESH_EVERY = 25
+DECAY = 0.99
+"""When the inverse is found anew, and the decay of the second moment (bias-corrected at the start)."""
+
+
+class ReadoutSlice:
+    """One layer's share of the readout.
+
+        z_l = z_(l-1) + h R'
+        R <- R + step (onehot - softmax(z_l))' (h P) / batch
+        P = (C + damping mean(diag C) I)^-1,    C = EMA(h' h / batch)
+
+    with ``step = rate max(floor, 1 / (1 + updates / horizon))``. The curvature of the slice's own inputs makes the
+    first hundred updates count, which is where a single pass over a stream is won.
+
+    Args:
+        units: length of a normalized activity ``h``.
+        classes: number of labels.
+    """
+
+    def __init__(self, units: int, classes: int, config: ReadoutConfig | None = None) -> None:
+        self.config = config or ReadoutConfig()
+        self.classes = classes
+        self.weights = torch.zeros(classes, units)
+        self.moment = torch.zeros(units, units)
+        self.inverse = torch.eye(units)
+        self.updates = torch.zeros((), dtype=torch.float64)
+
+    def correct(self, h: Tensor, logits: Tensor) -> Tensor:
+        """``z_l``: ``h`` [batch, units] and the logits from below [batch, classes] to [batch, classes]."""
+        return correct(self.weights, h, logits)
+
+    def learn(self, h: Tensor, logits: Tensor, labels: Tensor, share: float = 1.0) -> None:
+        """One step on labelled rows: ``h`` [batch, units], ``logits`` as corrected, ``labels`` [batch].
+
+        ``share`` is the part of a full update that the rows count as.
+        """
+        before = int(self.updates)
+        self.updates += share
+        updates = float(self.updates)
+        weight = max(1 - DECAY**share, share / updates)
+        self.moment.addmm_(h.t(), h, beta=1 - weight, alpha=weight / len(h))
+        if due(before, int(updates), REFRESH_AT, REFRESH_EVERY):
+            self._refresh()
+        step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon))
+        wrong = one_hot(labels, self.classes).float() - logits.softmax(dim=1)
+        self.weights.addmm_(wrong.t(), h @ self.inverse, alpha=step / len(h))
+
+    def _refresh(self) -> None:
+        damping = self.config.damping * self.moment.diagonal().mean().clamp(min=1e-12)
+        damped = self.moment + damping * torch.eye(len(self.moment))
+        self.inverse.copy_(torch.cholesky_inverse(torch.linalg.cholesky(damped)))
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on, by name."""
+        return {"weights": self.weights, "moment": self.moment, "inverse": self.inverse, "updates": self.updates}
+
+
+def correct(weights: Tensor, h: Tensor, logits: Tensor) -> Tensor:
+    """``logits + h R'``."""
+    return torch.addmm(logits, h, weights.t())

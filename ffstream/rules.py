@@ -1,0 +1,140 @@
+"""How a layer's local directions become a change of its weights.
+
+A rule is given the inputs ``x`` [batch, inputs + 1] (the last column is the constant 1 of the bias) and the direction
+``delta`` [batch, units] in which the layer wants its activities to move, and changes the weights in place. Both rules
+see one layer only, and neither stores an activity.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ffstream.config import LayerConfig
+from ffstream.curvature import Curvature
+from ffstream.polarity import Polarity
+
+SHORTEST_SPAN = 10
+"""Updates that the memory of the other phase spans at least."""
+
+
+class Rule(Protocol):
+    """What a layer asks of its rule."""
+
+    def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
+        """Change ``weights`` [units, inputs + 1] in place.
+
+        ``x`` and ``delta`` hold the rows that still teach; ``batch`` counts all rows, so that rows left out weigh 0.
+        ``share`` is the part of a full update that the batch counts as: decays are taken to its power, rates multiplied by
+        it.
+        """
+        ...
+
+    def observe(self, x: Tensor, share: float) -> None:
+        """See every input of the batch, taught or not."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that the next step depends on, by name."""
+        ...
+
+
+class PlainRule:
+    """Gradient ascent with momentum and weight cost.
+
+        v <- mu v + (1 - mu) delta' x / batch
+        W <- W + rate (v - weight_cost W)
+
+    Reference: Hinton's released code; the bias is free of the weight cost.
+    """
+
+    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+        self.config = config
+        self.velocity = torch.zeros(units, inputs + 1)
+
+    def observe(self, x: Tensor, share: float) -> None:
+        """The plain rule needs no statistics of its inputs."""
+
+    def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
+        """See :class:`Rule`."""
+        _fold(self.velocity, delta, x, batch, self.config.momentum**share)
+        _move(weights, self.velocity, self.config, share)
+
+    def state(self) -> dict[str, Tensor]:
+        """See :class:`Rule`."""
+        return {"velocity": self.velocity}
+
+
+class CurvatureRule:
+    """Gradient ascent in the metric of the layer's own inputs, remembering the other phase.
+
+        G <- delta' (x P) / batch
+        v <- mu v + (1 - mu) (G + r m[other polarity])
+        W <- W + rate v
+        m[polarity] <- c m[polarity] + (1 - c) G
+        m[other polarity] <- c m[other polarity],      c = 1 - 1 / span
+
+    ``P`` is :class:`~ffstream.curvature.Curvature`'s. ``m`` is the paper's footnote 15: while awake a layer still
+    feels the mean of what its last sleep taught, and asleep what the day taught, so that long one-sided phases do not
+    run away. It fades while it is used. ``span`` is the longer of the last whole phase and this one, at least
+    :data:`SHORTEST_SPAN`, in updates.
+    """
+
+    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+        self.config = config
+        self.curvature = Curvature(inputs + 1, directions=config.directions, damping=config.damping)
+        self.velocity = torch.zeros(units, inputs + 1)
+        self.memory = {polarity: torch.zeros(units, inputs + 1) for polarity in Polarity}
+        self.phase = torch.zeros(3, dtype=torch.float64)
+
+    def observe(self, x: Tensor, share: float) -> None:
+        """See :class:`Rule`."""
+        self.curvature.observe(x, share)
+
+    def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
+        """See :class:`Rule`."""
+        config = self.config
+        steered = self.curvature.precondition(x)
+        momentum = config.momentum**share
+        _fold(self.velocity, delta, steered, batch, momentum)
+        if config.memory_weight:
+            own, other = self.memory[polarity], self.memory[polarity.other]
+            self.velocity.add_(other, alpha=config.memory_weight * (1 - momentum))
+            decay = (1 - 1 / self._span(polarity, share)) ** share
+            _fold(own, delta, steered, batch, decay)
+            other.mul_(decay)
+        _move(weights, self.velocity, config, share)
+
+    def _span(self, polarity: Polarity, share: float) -> float:
+        """Count this update. ``phase`` holds the polarity (0 before any), its updates so far, and those of the phase before."""
+        sign = 1.0 if polarity is Polarity.POSITIVE else -1.0
+        now, so_far, before = (float(value) for value in self.phase)
+        if sign != now:
+            so_far, before = 0.0, so_far
+        self.phase[0], self.phase[1], self.phase[2] = sign, so_far + share, before
+        return max(so_far + share, before, SHORTEST_SPAN)
+
+    def state(self) -> dict[str, Tensor]:
+        """See :class:`Rule`."""
+        tensors = {"velocity": self.velocity, "phase": self.phase}
+        tensors |= {f"memory.{polarity.value}": memory for polarity, memory in self.memory.items()}
+        tensors |= {f"curvature.{name}": tensor for name, tensor in self.curvature.state().items()}
+        return tensors
+
+
+def _fold(mean: Tensor, delta: Tensor, x: Tensor, batch: int, decay: float) -> None:
+    """``mean <- decay mean + (1 - decay) delta' x / batch``."""
+    mean.addmm_(delta.t(), x, beta=decay, alpha=(1 - decay) / batch)
+
+
+def _move(weights: Tensor, velocity: Tensor, config: LayerConfig, share: float) -> None:
+    """``W <- W + rate (v - weight_cost W)``, the bias free of the cost."""
+    rate = config.rate * share
+    if config.weight_cost:
+        weights[:, :-1].mul_(1 - rate * config.weight_cost)
+    weights.add_(velocity, alpha=rate)
+
+
+def make_rule(inputs: int, units: int, config: LayerConfig) -> Rule:
+    """The rule that ``config.rule`` names."""
+    return (CurvatureRule if config.rule == "curvature" else PlainRule)(inputs, units, config)

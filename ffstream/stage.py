@@ -1,0 +1,117 @@
+"""A stage: one layer, its readout slice beside it, and the place in the stream that it has reached.
+
+The in-process network and the Ray actors run this same class, so that they agree bit for bit. In the actors' chain each stage
+is a process of its own; nothing in here knows.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ffstream.config import NetworkConfig
+from ffstream.errors import GapError, SnapshotError
+from ffstream.labels import LabelViews
+from ffstream.layer import Layer
+from ffstream.message import Batch, Message, Position, enter
+from ffstream.normalize import normalize
+from ffstream.polarity import Polarity
+from ffstream.readout import ReadoutSlice
+from ffstream.seeds import keyed
+
+
+@dataclass(frozen=True)
+class StageWeights:
+    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units] or None."""
+
+    layer: Tensor
+    readout: Tensor | None
+
+
+class Stage:
+    """Layer ``index`` of a network."""
+
+    def __init__(self, config: NetworkConfig, index: int) -> None:
+        self.index = index
+        self.batch = config.batch
+        seed = int(keyed(config.seed, "layer", index).integers(2**62))
+        self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
+        has_readout = config.has_readout(index)
+        self.readout = ReadoutSlice(config.units[index], config.classes, config.readout) if has_readout else None
+        self.views = LabelViews(config.classes, config.label_strength) if index == 0 else None
+        self.place = torch.zeros(2, dtype=torch.int64)
+
+    @property
+    def position(self) -> Position:
+        """The last place in the stream that this stage has applied."""
+        return Position(*self.place.tolist())
+
+    def advance(self, position: Position) -> bool:
+        """Move to ``position``; False when it was applied before and is to be dropped.
+
+        Raises:
+            GapError: when something between was never seen.
+        """
+        last = self.position
+        if position <= last:
+            return False
+        if not position.follows(last):
+            raise GapError(f"layer {self.index}: got {position} after {last}: a message in between is missing")
+        self.place[0], self.place[1] = position
+        return True
+
+    def enter(self, batch: Batch) -> Message:
+        """Label views of a batch; only the first stage has them."""
+        assert self.views is not None, f"layer {self.index} is not the first"
+        return enter(batch, self.views)
+
+    def learn(self, message: Message) -> Message:
+        """Forward, learn, hand on: the rows that are learned first, then the neutral rows of wake.
+
+        What is handed on was computed before this step's learning, in the layer as in the readout.
+        """
+        x, taught = message.activity, message.taught
+        activities = self.layer.forward(x)
+        handed_on = normalize(activities)
+        reports = message.reports
+        if taught:
+            reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
+        logits = message.logits
+        if self.readout and message.polarity is Polarity.POSITIVE:
+            logits = self._read(self.readout, handed_on[taught:], message)
+        return replace(message, activity=handed_on, logits=logits, reports=reports)
+
+    def _read(self, readout: ReadoutSlice, neutral: Tensor, message: Message) -> Tensor:
+        logits = readout.correct(neutral, message.logits)
+        known = message.known
+        if known.any():
+            share = int(known.sum()) / self.batch
+            readout.learn(neutral[known], logits[known], message.labels[known], share)
+        return logits
+
+    def weights(self) -> StageWeights:
+        """A copy of what classifying needs."""
+        return StageWeights(self.layer.weights.clone(), self.readout.weights.clone() if self.readout else None)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the future depends on, by name (the tensors themselves)."""
+        layer = {f"layer.{name}": tensor for name, tensor in self.layer.state().items()}
+        readout = {f"readout.{name}": tensor for name, tensor in self.readout.state().items()} if self.readout else {}
+        return layer | readout | {"place": self.place}
+
+
+def restore(into: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Copy saved tensors into live ones.
+
+    Raises:
+        SnapshotError: when names or shapes differ; nothing is changed then.
+    """
+    if into.keys() != saved.keys():
+        raise SnapshotError(f"state names differ: {sorted(into.keys() ^ saved.keys())}")
+    for name, tensor in saved.items():
+        if into[name].shape != tensor.shape or into[name].dtype != tensor.dtype:
+            raise SnapshotError(
+                f"{name}: got {tensor.dtype} {list(tensor.shape)}, expected {into[name].dtype} {list(into[name].shape)}"
+            )
+    for name, tensor in saved.items():
+        into[name].copy_(tensor)

@@ -1,0 +1,1 @@
+"""The stream: events, journal, sequencer, snapshots. Plain state machines that know no transport."""

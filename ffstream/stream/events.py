@@ -1,0 +1,77 @@
+"""Events: everything that changes state, in one order.
+
+The weights are a pure function of the journal's events and the frames they name. An event's number is its ``seq``; numbers are
+dense from 1. Frames are numbered on their own, dense from 1, in the order in which they were accepted.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from ffstream.errors import JournalError
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A micro-batch of frames ``first`` to ``last``, both included, ``labelled`` of them with a label.
+
+    It is an event of its own because its boundaries decide floating-point bits.
+    """
+
+    kind: ClassVar[str] = "wake"
+    first: int
+    last: int
+    labelled: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames it holds."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """A sleep of ``steps`` batches of ``batch`` dreams each; ``reason`` says what asked for it."""
+
+    kind: ClassVar[str] = "sleep"
+    steps: int
+    batch: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Everything before it goes into one snapshot."""
+
+    kind: ClassVar[str] = "barrier"
+    reason: str
+
+
+Event = Wake | Sleep | Barrier
+
+_KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier)}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event with its place in the journal; ``at`` is Unix time in seconds."""
+
+    seq: int
+    event: Event
+    at: float
+
+
+def encode(event: Event) -> str:
+    """An event's fields as JSON, without its kind."""
+    return json.dumps(asdict(event))
+
+
+def decode(kind: str, body: str) -> Event:
+    """The inverse of :func:`encode`.
+
+    Raises:
+        JournalError: for a kind that this version does not know.
+    """
+    if kind not in _KINDS:
+        raise JournalError(f"event kind: got {kind!r}, this version knows {sorted(_KINDS)}")
+    return _KINDS[kind](**json.loads(body))

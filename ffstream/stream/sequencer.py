@@ -1,0 +1,134 @@
+"""The sequencer: decides what happens next and journals it before it happens.
+
+It forms micro-batches from waiting frames, lets the schedule interrupt for sleep, and after a restart first hands out again
+what the journal already holds. It knows neither threads nor transports; time comes from a clock that it is given.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from ffstream.schedule import Schedule, SleepDebt
+from ffstream.stream.events import Barrier, Event, Recorded, Sleep, Wake
+from ffstream.stream.journal import Journal
+
+
+class Sequencer:
+    """Hands out events in order.
+
+    Args:
+        journal: what has been accepted and what has been decided.
+        schedule: when to sleep; may be replaced at any time.
+        batch: frames in a full micro-batch, and dreams in a batch of negatives.
+        patience: seconds that a frame may wait for its micro-batch to fill.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        schedule: Schedule,
+        *,
+        batch: int,
+        patience: float = 0.02,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.journal = journal
+        self.schedule = schedule
+        self.batch = batch
+        self.patience = patience
+        self.sent = 0
+        self.debt = SleepDebt()
+        self._clock = clock
+        self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
+        self._waiting_since: float | None = None
+        self._busy_at = clock()
+        last_sleep = journal.last(Sleep.kind)
+        self._fold(after=last_sleep.seq if last_sleep else 0)
+
+    def _fold(self, after: int) -> None:
+        while recorded := self.journal.events(after):
+            for each in recorded:
+                self.debt.observe(each.event)
+            after = recorded[-1].seq
+
+    def rewind(self, after: int) -> None:
+        """Hand out again everything after event ``after``."""
+        self.sent = after
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the next event is one that the journal holds already."""
+        return self.sent < self.journal.last_seq
+
+    @property
+    def waiting(self) -> int:
+        """Accepted frames that no event names yet."""
+        return self.journal.last_frame - self.journal.sequenced
+
+    def request_sleep(self, dreams: int | None = None) -> Future[Recorded]:
+        """Sleep as soon as what is under way is done: for ``dreams`` negatives, or for what is owed."""
+
+        def plan() -> Event:
+            if dreams is None:
+                return self.debt.plan(self.schedule, self.batch, "request")
+            return Sleep(steps=-(-dreams // self.batch), batch=self.batch, reason="request")
+
+        return self._request(plan)
+
+    def request_barrier(self, reason: str) -> Future[Recorded]:
+        """Take a snapshot as soon as what is under way is done."""
+        return self._request(lambda: Barrier(reason))
+
+    def _request(self, plan: Callable[[], Event]) -> Future[Recorded]:
+        answer: Future[Recorded] = Future()
+        self._requests.append((plan, answer))
+        return answer
+
+    def next(self, *, flush: bool = False) -> Recorded | None:
+        """The next event, journaled, or None when nothing is to be done yet.
+
+        Args:
+            flush: do not wait for a micro-batch to fill.
+        """
+        if self.replaying:
+            recorded = self.journal.events(self.sent, limit=1)[0]
+        elif self._requests:
+            plan, answer = self._requests.popleft()
+            recorded = self._record(plan())
+            answer.set_result(recorded)
+        elif (event := self._decide(flush)) is not None:
+            recorded = self._record(event)
+        else:
+            return None
+        self.sent = recorded.seq
+        return recorded
+
+    def _record(self, event: Event) -> Recorded:
+        recorded = self.journal.record(event)
+        self.debt.observe(event)
+        return recorded
+
+    def _decide(self, flush: bool) -> Event | None:
+        now = self._clock()
+        waiting = self.waiting
+        if waiting:
+            self._busy_at = now
+        reason = self.debt.due(self.schedule, now - self._busy_at)
+        if reason:
+            return self.debt.plan(self.schedule, self.batch, reason)
+        if not waiting:
+            self._waiting_since = None
+            return None
+        if self._waiting_since is None:
+            self._waiting_since = now
+        if waiting < self.batch and not flush and now - self._waiting_since < self.patience:
+            return None
+        self._waiting_since = None
+        return self._wake(min(waiting, self.batch))
+
+    def _wake(self, frames: int) -> Wake:
+        first = self.journal.sequenced + 1
+        last = first + frames - 1
+        return Wake(first, last, labelled=self.journal.labelled(first, last))

@@ -1,0 +1,144 @@
+"""Snapshots: the state of every part at one barrier, in files that are either whole or not there.
+
+A snapshot is a folder ``SEQ`` with one safetensors file a part and a ``manifest.json`` that is written last. A folder
+without a manifest, or whose files do not match the digests in it, does not count.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ffstream.errors import SnapshotError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot holds. Bits are promised only for the same configuration, torch build and thread count.
+
+    ``config`` is the network's digest, ``files`` maps every part to its sha256, ``progress`` is the score so far.
+    """
+
+    seq: int
+    config: str
+    files: dict[str, str]
+    progress: dict[str, Any]
+    torch: str = torch.__version__
+    threads: int = 1
+    format: int = FORMAT
+
+
+def folder_of(root: Path, seq: int) -> Path:
+    """Where the snapshot at event ``seq`` lives."""
+    return root / f"{seq:012d}"
+
+
+def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
+    """Write one part's tensors; the file appears whole or not at all.
+
+    Returns:
+        The sha256 of the file.
+    """
+    blob = save({key: tensor.contiguous() for key, tensor in state.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / f"{name}.safetensors", blob)
+    return hashlib.sha256(blob).hexdigest()
+
+
+def write_manifest(root: Path, manifest: Manifest, keep: int) -> None:
+    """Commit a snapshot, then remove all but the newest ``keep``."""
+    _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+    for seq in sorted(_numbers(root), reverse=True)[keep:]:
+        shutil.rmtree(folder_of(root, seq))
+
+
+def manifests(root: Path, config: str) -> Iterator[Manifest]:
+    """Snapshots that are whole, newest first; one that is not is passed over, and the log says why.
+
+    Raises:
+        SnapshotError: when a whole one belongs to another network.
+    """
+    for seq in sorted(_numbers(root), reverse=True):
+        try:
+            manifest = _read_manifest(root, seq)
+        except SnapshotError as error:
+            log.warning("snapshot %s passed over: %s", seq, error)
+            continue
+        if manifest.config != config:
+            raise SnapshotError(f"{folder_of(root, seq)}: belongs to a network of another configuration")
+        yield manifest
+
+
+def read_part(root: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
+    """Read one part's tensors.
+
+    Raises:
+        SnapshotError: when the file is missing or is not the one that was written.
+    """
+    return load(_checked_blob(root, manifest, name))
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A sha256 over names and bits of a state."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        total.update(name.encode())
+        total.update(state[name].contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _numbers(root: Path) -> list[int]:
+    return [int(path.name) for path in root.iterdir() if path.name.isdigit()] if root.is_dir() else []
+
+
+def _read_manifest(root: Path, seq: int) -> Manifest:
+    path = folder_of(root, seq) / MANIFEST
+    try:
+        manifest = Manifest(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise SnapshotError(f"no readable manifest ({error})") from error
+    if manifest.format != FORMAT:
+        raise SnapshotError(f"format {manifest.format}, this version reads {FORMAT}")
+    for name in manifest.files:
+        _checked_blob(root, manifest, name)
+    return manifest
+
+
+def _checked_blob(root: Path, manifest: Manifest, name: str) -> bytes:
+    path = folder_of(root, manifest.seq) / f"{name}.safetensors"
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise SnapshotError(f"{path}: {error.strerror}") from error
+    if hashlib.sha256(blob).hexdigest() != manifest.files[name]:
+        raise SnapshotError(f"{path}: its sha256 is not the one in the manifest")
+    return blob
+
+
+def _write_whole(path: Path, blob: bytes) -> None:
+    """Temporary file, fsync, rename, fsync of the folder."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(blob)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

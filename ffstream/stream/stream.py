@@ -1,0 +1,320 @@
+"""A running stream: journal in front, chain behind, outcomes coming back.
+
+One turn is :meth:`Stream.step`: send what may be sent, take in what has come out. A service turns it in a thread of its
+own; in a library program :meth:`Stream.feed`, :meth:`Stream.sleep` and :meth:`Stream.classify` turn it until they are done.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ffstream.chain import Chain
+from ffstream.classify import Classification, Method, Reader
+from ffstream.config import NetworkConfig
+from ffstream.errors import ChainError
+from ffstream.frames import check_frames, check_labels, to_tensor
+from ffstream.message import Batch, Position
+from ffstream.network import Network
+from ffstream.outcome import Learned, Outcome, Published, Saved, Slept
+from ffstream.polarity import Phase, Polarity
+from ffstream.progress import Progress, ProgressFold
+from ffstream.schedule import Schedule
+from ffstream.stage import StageWeights
+from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
+from ffstream.stream.journal import FrameRange, Journal, SqliteJournal
+from ffstream.stream.memory_journal import MemoryJournal
+from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.snapshot import Manifest, manifests, read_part, write_manifest
+
+JOURNAL = "journal.sqlite"
+SNAPSHOTS = "snapshots"
+"""Names in the folder of a stream."""
+
+KEEP = 3
+"""Snapshots kept."""
+
+OpenChain = Callable[[Manifest | None], Chain]
+"""Makes a chain that begins where a snapshot ended, or from first weights."""
+
+
+class Stream:
+    """Feeds a chain from a journal.
+
+    Args:
+        config: of the network.
+        open_chain: makes the layers, at the start and after a failure.
+        journal: what has been accepted and decided.
+        schedule: when to sleep.
+        snapshots: folder for snapshots; None when nothing is saved.
+        start: open the chain now. Without it frames are accepted and classified at once, and :meth:`start` has to be called
+            before they are learned.
+        credits: events that may be under way in the chain at once.
+        publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
+        clock: seconds, monotonic.
+
+    >>> from ffstream import NetworkConfig, Stream
+    >>> stream = Stream.in_process(NetworkConfig(inputs=4, classes=2, units=(8, 8)))
+    >>> learned = stream.feed([[0, 0, 1, 1], [1, 1, 0, 0]], [0, 1])
+    >>> stream.classify([[0, 0, 1, 1]]).labels.shape
+    torch.Size([1])
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        open_chain: OpenChain,
+        journal: Journal,
+        schedule: Schedule | None = None,
+        *,
+        snapshots: Path | None = None,
+        start: bool = True,
+        credits: int = 8,
+        publish_every: int = 20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self.journal = journal
+        self.snapshots = snapshots
+        self.sequencer = Sequencer(journal, schedule or Schedule(), batch=config.batch, clock=clock)
+        self.credits = credits
+        self.publish_every = publish_every
+        self.reader = Reader(config, ())
+        self._open_chain = open_chain
+        self._chain: Chain | None = None
+        self._fold = ProgressFold()
+        self._in_flight = 0
+        self._asleep = False
+        self._publish_sent = 0
+        newest = self._newest()
+        if newest is not None:
+            self.reader = self._saved_reader(newest)
+            self._fold.restore(newest.seq, newest.progress)
+        if start:
+            self.start()
+
+    @classmethod
+    def in_process(
+        cls,
+        config: NetworkConfig,
+        schedule: Schedule | None = None,
+        *,
+        folder: Path | None = None,
+        power_safe: bool = False,
+        **options: Any,
+    ) -> "Stream":
+        """A stream whose layers run in this process.
+
+        Args:
+            config: of the network.
+            schedule: when to sleep.
+            folder: where journal and snapshots live, so that a later stream goes on from there; None to keep nothing.
+            power_safe: see :class:`~ffstream.stream.journal.SqliteJournal`.
+            options: see :class:`Stream`.
+        """
+        if folder is None:
+            memory = MemoryJournal(config.inputs, retain=config.memory)
+            return cls(config, lambda _: Network(config, memory.recall), memory, schedule, **options)
+        journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
+        snapshots = folder / SNAPSHOTS
+
+        def open_chain(start: Manifest | None) -> Chain:
+            return Network(config, journal.recall, snapshots=snapshots, start=start)
+
+        return cls(config, open_chain, journal, schedule, snapshots=snapshots, **options)
+
+    def start(self) -> None:
+        """Open the chain where the newest snapshot ended; what the journal holds after it is replayed first.
+
+        Also after a :class:`ChainError`: what is left of the chain is closed and nothing accepted is lost.
+        """
+        if self._chain is not None:
+            self._chain.close()
+        self._chain = None
+        newest = self._newest()
+        self.sequencer.rewind(newest.seq if newest else 0)
+        self._in_flight = self._publish_sent = 0
+        self._asleep = False
+        self._fold.phase(Phase.WAKE)
+        self._chain = self._open_chain(newest)
+
+    @property
+    def chain(self) -> Chain:
+        """The layers.
+
+        Raises:
+            ChainError: before :meth:`start`.
+        """
+        if self._chain is None:
+            raise ChainError("the chain is not open: call start() first")
+        return self._chain
+
+    @property
+    def progress(self) -> Progress:
+        """What has been learned so far."""
+        return self._fold.now
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way in the chain."""
+        return self._in_flight == 0
+
+    @property
+    def replaying(self) -> bool:
+        """Whether events that were journaled before the chain was opened are still to be learned."""
+        return self.sequencer.replaying
+
+    def accept(
+        self, frames: Any, labels: Any = None, *, limit: int | None = None, key: str | None = None, digest: str = ""
+    ) -> FrameRange:
+        """Accept frames for learning later. May be called from any thread.
+
+        Args:
+            frames: [n, inputs], ``uint8`` (0 to 255 stands for 0 to 1) or numbers.
+            labels: [n] integers; -1, or None for all, where not known.
+            limit: see :meth:`ffstream.stream.journal.Journal.append`, like ``key`` and ``digest``.
+
+        Raises:
+            ShapeError: when frames or labels are not what the network takes; nothing was accepted then.
+            BacklogError: when too many frames wait.
+            KeyReuseError: when the key came with another request before.
+            JournalError: when the journal cannot be written.
+        """
+        checked = check_frames(frames, self.config.inputs)
+        known = check_labels(labels, len(checked), self.config.classes)
+        return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
+
+    def feed(self, frames: Any, labels: Any = None) -> list[Learned]:
+        """Accept frames and learn them, with whatever sleep the schedule asks for.
+
+        Args and errors as for :meth:`accept`.
+
+        Returns:
+            What was predicted before learning, one entry a micro-batch.
+        """
+        self.accept(frames, labels)
+        return [outcome for outcome in self.settle() if isinstance(outcome, Learned)]
+
+    def sleep(self, dreams: int | None = None) -> Slept:
+        """Sleep now, for ``dreams`` negatives or for what is owed."""
+        self.sequencer.request_sleep(dreams)
+        return [outcome for outcome in self.settle() if isinstance(outcome, Slept)][-1]
+
+    def snapshot(self, reason: str = "request") -> int:
+        """Save everything now; returns the event's number."""
+        self.sequencer.request_barrier(reason)
+        return [outcome.seq for outcome in self.settle() if isinstance(outcome, Saved)][-1]
+
+    def saved(self) -> list[Manifest]:
+        """Snapshots that are whole, newest first."""
+        return list(manifests(self.snapshots, self.config.digest())) if self.snapshots is not None else []
+
+    def classify(self, frames: Any, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
+        """Classify frames [n, inputs] with the weights as they are after everything fed; never learns.
+
+        Raises:
+            ShapeError: when frames are not what the network takes.
+        """
+        checked = check_frames(frames, self.config.inputs)
+        self.settle()
+        return self.reader.classify(to_tensor(checked), method, shortlist)
+
+    def settle(self) -> list[Outcome]:
+        """Turn until everything accepted is learned and published."""
+        outcomes = self.step(flush=True)
+        while not self.at_rest:
+            outcomes += self.step(1.0, flush=True)
+        return outcomes
+
+    def drain(self, timeout: float) -> bool:
+        """Turn until everything accepted is learned, or ``timeout`` seconds have passed; whether all was learned."""
+        end = time.monotonic() + timeout
+        self.step(flush=True)
+        while not self.at_rest and time.monotonic() < end:
+            self.step(0.1, flush=True)
+        return self.at_rest
+
+    def close(self) -> None:
+        """Stop the chain and close the journal; what was not learned yet is learned by the next stream on the folder."""
+        if self._chain is not None:
+            self._chain.close()
+        self._chain = None
+        self.journal.close()
+
+    def step(self, timeout: float = 0.0, *, flush: bool = False) -> list[Outcome]:
+        """One turn.
+
+        Args:
+            timeout: seconds to wait for an outcome when something is under way.
+            flush: do not wait for micro-batches to fill.
+
+        Raises:
+            ChainError: when a part of the chain has failed.
+        """
+        while self._in_flight < self.credits and not self._asleep:
+            recorded = self.sequencer.next(flush=flush)
+            if recorded is None:
+                self._publish_at_rest()
+                break
+            self._send(recorded)
+        outcomes = self.chain.outcomes(timeout) if self._in_flight else []
+        for outcome in outcomes:
+            self._take(outcome)
+        return outcomes
+
+    def _send(self, recorded: Recorded) -> None:
+        self._in_flight += 1
+        match recorded.event:
+            case Wake() as wake:
+                frames, labels = self.journal.read(wake.first, wake.last)
+                ids = torch.arange(wake.first, wake.last + 1)
+                self.chain.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
+            case Sleep() as sleep:
+                self._asleep = True
+                self._fold.phase(Phase.SLEEP)
+                self.chain.sleep(recorded, sleep)
+            case Barrier() as barrier:
+                self.chain.barrier(recorded, barrier)
+        if recorded.seq - self._publish_sent >= self.publish_every and not self._asleep:
+            self._publish()
+
+    def _publish_at_rest(self) -> None:
+        if self.at_rest and self._publish_sent < self.sequencer.sent:
+            self._publish()
+
+    def _publish(self) -> None:
+        self._publish_sent = self.sequencer.sent
+        self._in_flight += 1
+        self.chain.publish(self._publish_sent)
+
+    def _take(self, outcome: Outcome) -> None:
+        self._fold.observe(outcome)
+        match outcome:
+            case Learned():
+                self._in_flight -= 1
+            case Slept():
+                self._in_flight -= 1
+                self._asleep = False
+            case Saved():
+                self._in_flight -= 1
+                self._commit(outcome)
+            case Published():
+                self._in_flight -= 1
+                if outcome.seq >= self.reader.seq:
+                    self.reader = Reader(self.config, outcome.stages, outcome.seq)
+
+    def _commit(self, saved: Saved) -> None:
+        if self.snapshots is not None:
+            manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._fold.to_dict())
+            write_manifest(self.snapshots, manifest, KEEP)
+
+    def _newest(self) -> Manifest | None:
+        return next(manifests(self.snapshots, self.config.digest()), None) if self.snapshots is not None else None
+
+    def _saved_reader(self, manifest: Manifest) -> Reader:
+        assert self.snapshots is not None
+        parts = [read_part(self.snapshots, manifest, f"layer-{index}") for index in range(self.config.depth)]
+        stages = [StageWeights(part["layer.weights"], part.get("readout.weights")) for part in parts]
+        return Reader(self.config, stages, manifest.seq)
