@@ -82,8 +82,7 @@ class Reader:
         logits = torch.zeros(len(frames), self.config.classes)
         for stage in self.stages:
             x = normalize(forward(stage.layer, x))
-            if stage.readout is not None:
-                logits = correct(stage.readout, x, logits)
+            logits = correct(stage.readout, x, logits)
         return logits
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:

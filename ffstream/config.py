@@ -126,13 +126,6 @@ class NetworkConfig:
         """Numbers that layer ``index`` receives; the first sees the frame and the label."""
         return self.inputs + self.classes if index == 0 else self.units[index - 1]
 
-    def has_readout(self, index: int) -> bool:
-        """Whether layer ``index`` carries a readout slice: all do.
-
-        The paper leaves out the first (section 3.2); here it makes the start of a stream faster.
-        """
-        return 0 <= index < self.depth
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back."""
         return asdict(self)

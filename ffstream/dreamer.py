@@ -15,6 +15,7 @@ from ffstream.negatives import ConfusionMemory, Recall
 from ffstream.outcome import Dreamt, Learned
 from ffstream.polarity import Polarity
 from ffstream.stream.events import Recorded, Sleep
+from ffstream.stream.snapshot import digest
 
 
 class Dreamer:
@@ -22,6 +23,7 @@ class Dreamer:
 
     def __init__(self, config: NetworkConfig, recall: Recall) -> None:
         self.memory = ConfusionMemory(config.memory, config.classes, config.seed)
+        self.sleeps = torch.zeros((), dtype=torch.int64)
         self.recall = recall
 
     def finish(self, message: Message) -> Learned | Dreamt:
@@ -34,12 +36,20 @@ class Dreamer:
         return Learned(seq, message.ids, message.labels, message.logits, message.reports)
 
     def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:
-        """The negatives of a sleep, in the order in which the layers learn them."""
-        drawn = self.memory.draw(sleep.steps, sleep.batch, recorded.seq, self.recall)
+        """The negatives of a sleep, in the order in which the layers learn them.
+
+        How many sleeps there were, and not the event's number, keys the random numbers: barriers in between change no dream.
+        """
+        self.sleeps += 1
+        drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall)
         for step, dream in enumerate(drawn, start=1):
             position = Position(recorded.seq, step)
             yield Batch(position, Polarity.NEGATIVE, dream.frames, dream.labels, torch.from_numpy(dream.ids))
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next sleep depends on, by name."""
-        return {f"memory.{name}": tensor for name, tensor in self.memory.state().items()}
+        return {f"memory.{name}": tensor for name, tensor in self.memory.state().items()} | {"sleeps": self.sleeps}
+
+    def digest(self) -> str:
+        """A sha256 of the state."""
+        return digest(self.state())

@@ -63,7 +63,7 @@ class ConfusionMemory:
         Args:
             steps: batches to draw; none is drawn while nothing has been observed.
             batch: rows a batch.
-            number: of the sleep event, which keys the random numbers.
+            number: of the sleep, which keys the random numbers.
             recall: reads frames back.
         """
         recent = min(len(self), steps * batch)

@@ -8,10 +8,10 @@ from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.message import Batch, Position
 from ffstream.negatives import Recall
-from ffstream.outcome import Outcome, Published, Saved, Slept
+from ffstream.outcome import Outcome, Passed, Published, Saved, Slept
 from ffstream.stage import Stage, restore
 from ffstream.stream.events import Barrier, Recorded, Sleep
-from ffstream.stream.snapshot import Manifest, digest, folder_of, read_part, write_part
+from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_part
 
 
 class Network:
@@ -56,7 +56,7 @@ class Network:
         if self.snapshots is not None:
             folder = folder_of(self.snapshots, recorded.seq)
             files = {name: write_part(folder, name, state) for name, state in self.states().items()}
-        self._outcomes.append(Saved(recorded.seq, files))
+        self._outcomes += [Passed(recorded.seq), Saved(recorded.seq, files)]
 
     def publish(self, seq: int) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -69,7 +69,7 @@ class Network:
 
     def digests(self) -> dict[str, str]:
         """See :class:`~ffstream.chain.Chain`."""
-        return {name: digest(state) for name, state in self.states().items()}
+        return {f"layer-{stage.index}": stage.digest() for stage in self.stages} | {"dreamer": self.dreamer.digest()}
 
     def states(self) -> dict[str, dict[str, Tensor]]:
         """The live tensors of every part, by the part's name and the tensor's."""

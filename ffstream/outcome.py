@@ -43,8 +43,15 @@ class Slept:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Barrier ``seq`` has passed all layers; what they were then is still being written."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
 class Saved:
-    """Barrier ``seq`` has passed: every part has written its state. ``files`` maps file names to their sha256."""
+    """Every part has written its state as it was at barrier ``seq``. ``files`` maps file names to their sha256."""
 
     seq: int
     files: dict[str, str]
@@ -58,4 +65,4 @@ class Published:
     stages: tuple[StageWeights, ...] = field(repr=False)
 
 
-Outcome = Learned | Dreamt | Slept | Saved | Published
+Outcome = Learned | Dreamt | Slept | Passed | Saved | Published

@@ -1,6 +1,7 @@
 """A softmax readout that fits a pipeline: each layer corrects the logits accumulated below it.
 
-The paper feeds the normalized activities of all layers but the first to one softmax. A joint softmax would make every
+The paper feeds the normalized activities of all layers but the first to one softmax (section 3.3); here the first has its say
+too, which makes the start of a stream faster. A joint softmax would make every
 layer wait for the last. Here each layer owns a slice that learns on what the slices below leave wrong, so that only
 ``z`` [batch, classes] travels upwards and nothing comes back. The layer never sees a label; its slice does.
 """

@@ -4,11 +4,13 @@ The in-process network and the Ray actors run this same class, so that they agre
 is a process of its own; nothing in here knows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ffstream.average import Average
 from ffstream.config import NetworkConfig
 from ffstream.errors import GapError, SnapshotError
 from ffstream.labels import LabelViews
@@ -18,14 +20,14 @@ from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
 from ffstream.readout import ReadoutSlice
 from ffstream.seeds import keyed
+from ffstream.stream.snapshot import digest
 
 
-@dataclass(frozen=True)
-class StageWeights:
-    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units] or None."""
+class StageWeights(NamedTuple):
+    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units]."""
 
     layer: Tensor
-    readout: Tensor | None
+    readout: Tensor
 
 
 class Stage:
@@ -36,8 +38,8 @@ class Stage:
         self.batch = config.batch
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
-        has_readout = config.has_readout(index)
-        self.readout = ReadoutSlice(config.units[index], config.classes, config.readout) if has_readout else None
+        self.readout = ReadoutSlice(config.units[index], config.classes, config.readout)
+        self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
         self.views = LabelViews(config.classes, config.label_strength) if index == 0 else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
@@ -77,27 +79,33 @@ class Stage:
         if taught:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
         logits = message.logits
-        if self.readout and message.polarity is Polarity.POSITIVE:
-            logits = self._read(self.readout, handed_on[taught:], message)
+        if message.polarity is Polarity.POSITIVE:
+            logits = self._read(handed_on[taught:], message)
+        self.average.follow(taught / self.batch)
         return replace(message, activity=handed_on, logits=logits, reports=reports)
 
-    def _read(self, readout: ReadoutSlice, neutral: Tensor, message: Message) -> Tensor:
-        logits = readout.correct(neutral, message.logits)
+    def _read(self, neutral: Tensor, message: Message) -> Tensor:
+        logits = self.readout.correct(neutral, message.logits)
         known = message.known
         if known.any():
             share = int(known.sum()) / self.batch
-            readout.learn(neutral[known], logits[known], message.labels[known], share)
+            self.readout.learn(neutral[known], logits[known], message.labels[known], share)
         return logits
 
     def weights(self) -> StageWeights:
-        """A copy of what classifying needs."""
-        return StageWeights(self.layer.weights.clone(), self.readout.weights.clone() if self.readout else None)
+        """A copy of what classifying needs: the averaged weights."""
+        return StageWeights(self.average.mean["layer"].clone(), self.average.mean["readout"].clone())
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the future depends on, by name (the tensors themselves)."""
         layer = {f"layer.{name}": tensor for name, tensor in self.layer.state().items()}
-        readout = {f"readout.{name}": tensor for name, tensor in self.readout.state().items()} if self.readout else {}
-        return layer | readout | {"place": self.place}
+        readout = {f"readout.{name}": tensor for name, tensor in self.readout.state().items()}
+        average = {f"average.{name}": tensor for name, tensor in self.average.state().items()}
+        return layer | readout | average | {"place": self.place}
+
+    def digest(self) -> str:
+        """A sha256 of what was learned; the place, which barriers move too, does not count."""
+        return digest({name: tensor for name, tensor in self.state().items() if name != "place"})
 
 
 def restore(into: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

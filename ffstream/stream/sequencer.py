@@ -22,6 +22,7 @@ class Sequencer:
         schedule: when to sleep; may be replaced at any time.
         batch: frames in a full micro-batch, and dreams in a batch of negatives.
         patience: seconds that a frame may wait for its micro-batch to fill.
+        snapshot_every: events after which a barrier is due; None for barriers on request only.
         clock: seconds, monotonic.
     """
 
@@ -32,19 +33,22 @@ class Sequencer:
         *,
         batch: int,
         patience: float = 0.02,
+        snapshot_every: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.journal = journal
         self.schedule = schedule
         self.batch = batch
         self.patience = patience
+        self.snapshot_every = snapshot_every
         self.sent = 0
         self.debt = SleepDebt()
         self._clock = clock
         self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
         self._waiting_since: float | None = None
         self._busy_at = clock()
-        last_sleep = journal.last(Sleep.kind)
+        last_sleep, last_barrier = journal.last(Sleep.kind), journal.last(Barrier.kind)
+        self._barrier_at = last_barrier.seq if last_barrier else 0
         self._fold(after=last_sleep.seq if last_sleep else 0)
 
     def _fold(self, after: int) -> None:
@@ -108,9 +112,13 @@ class Sequencer:
     def _record(self, event: Event) -> Recorded:
         recorded = self.journal.record(event)
         self.debt.observe(event)
+        if isinstance(event, Barrier):
+            self._barrier_at = recorded.seq
         return recorded
 
     def _decide(self, flush: bool) -> Event | None:
+        if self.snapshot_every is not None and self.journal.last_seq - self._barrier_at >= self.snapshot_every:
+            return Barrier("every")
         now = self._clock()
         waiting = self.waiting
         if waiting:

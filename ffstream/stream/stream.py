@@ -18,7 +18,7 @@ from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
-from ffstream.outcome import Learned, Outcome, Published, Saved, Slept
+from ffstream.outcome import Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
@@ -53,7 +53,9 @@ class Stream:
             before they are learned.
         credits: events that may be under way in the chain at once.
         publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
+        snapshot_every: events between two snapshots; None for those on request only.
         clock: seconds, monotonic.
+        closing: called at the end of :meth:`close`.
 
     >>> from ffstream import NetworkConfig, Stream
     >>> stream = Stream.in_process(NetworkConfig(inputs=4, classes=2, units=(8, 8)))
@@ -73,21 +75,28 @@ class Stream:
         start: bool = True,
         credits: int = 8,
         publish_every: int = 20,
+        snapshot_every: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.journal = journal
         self.snapshots = snapshots
-        self.sequencer = Sequencer(journal, schedule or Schedule(), batch=config.batch, clock=clock)
+        self.sequencer = Sequencer(
+            journal, schedule or Schedule(), batch=config.batch, snapshot_every=snapshot_every, clock=clock
+        )
         self.credits = credits
         self.publish_every = publish_every
         self.reader = Reader(config, ())
         self._open_chain = open_chain
+        self._closing = closing
         self._chain: Chain | None = None
         self._fold = ProgressFold()
         self._in_flight = 0
+        self._nothing_to_send = False
         self._asleep = False
         self._publish_sent = 0
+        self._scores: dict[int, dict[str, Any]] = {}
         newest = self._newest()
         if newest is not None:
             self.reader = self._saved_reader(newest)
@@ -158,8 +167,8 @@ class Stream:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is under way in the chain."""
-        return self._in_flight == 0
+        """Whether the last turn found nothing to send, and nothing is under way or still to be published."""
+        return self._in_flight == 0 and self._nothing_to_send and self._publish_sent >= self.sequencer.sent
 
     @property
     def replaying(self) -> bool:
@@ -242,6 +251,7 @@ class Stream:
             self._chain.close()
         self._chain = None
         self.journal.close()
+        self._closing()
 
     def step(self, timeout: float = 0.0, *, flush: bool = False) -> list[Outcome]:
         """One turn.
@@ -255,11 +265,12 @@ class Stream:
         """
         while self._in_flight < self.credits and not self._asleep:
             recorded = self.sequencer.next(flush=flush)
+            self._nothing_to_send = recorded is None
             if recorded is None:
                 self._publish_at_rest()
                 break
             self._send(recorded)
-        outcomes = self.chain.outcomes(timeout) if self._in_flight else []
+        outcomes = self.chain.outcomes(timeout if self._in_flight else 0)
         for outcome in outcomes:
             self._take(outcome)
         return outcomes
@@ -281,7 +292,7 @@ class Stream:
             self._publish()
 
     def _publish_at_rest(self) -> None:
-        if self.at_rest and self._publish_sent < self.sequencer.sent:
+        if self._in_flight == 0 and self._publish_sent < self.sequencer.sent:
             self._publish()
 
     def _publish(self) -> None:
@@ -297,6 +308,8 @@ class Stream:
             case Slept():
                 self._in_flight -= 1
                 self._asleep = False
+            case Passed():
+                self._scores[outcome.seq] = self._fold.to_dict()
             case Saved():
                 self._in_flight -= 1
                 self._commit(outcome)
@@ -307,7 +320,7 @@ class Stream:
 
     def _commit(self, saved: Saved) -> None:
         if self.snapshots is not None:
-            manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._fold.to_dict())
+            manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._scores.pop(saved.seq))
             write_manifest(self.snapshots, manifest, KEEP)
 
     def _newest(self) -> Manifest | None:
@@ -316,5 +329,5 @@ class Stream:
     def _saved_reader(self, manifest: Manifest) -> Reader:
         assert self.snapshots is not None
         parts = [read_part(self.snapshots, manifest, f"layer-{index}") for index in range(self.config.depth)]
-        stages = [StageWeights(part["layer.weights"], part.get("readout.weights")) for part in parts]
+        stages = [StageWeights(part["average.layer"], part["average.readout"]) for part in parts]
         return Reader(self.config, stages, manifest.seq)

@@ -1,0 +1,97 @@
+"""A layer as a Ray actor: a shell around :class:`~ffstream.stage.Stage` that hands on by itself."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from ffstream.actors.part import Guard, Pulse, Saver
+from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.config import NetworkConfig
+from ffstream.message import Batch, Message, Position
+from ffstream.stage import Stage, restore
+from ffstream.stream.events import Barrier, Recorded
+from ffstream.stream.snapshot import Manifest, read_part
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A publish marker: every layer adds a reference to its weights as they are when the marker passes."""
+
+    seq: int
+    weights: tuple[ray.ObjectRef[list[NDArray[np.float32]]], ...] = ()
+
+
+class LayerActor:
+    """Layer ``index`` of a network, in a process of its own.
+
+    Its state moves only in the concurrency group ``learn``, which has one thread and keeps the order of every caller. The
+    first layer is called by the driver in wake and by the dreamer in sleep, never by both at once; every other layer by the
+    one below.
+
+    Args:
+        config: of the network.
+        index: of the layer, from 0.
+        above: the next layer's actor, or the dreamer's for the last.
+        dreamer: who collects what snapshots consist of.
+        snapshots: folder that all actors see.
+        start: snapshot to begin from.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, index: int, above: Any, dreamer: Any, snapshots: Path, start: Manifest | None
+    ) -> None:
+        self.guard = Guard(f"layer-{index}")
+        self.stage = Stage(config, index)
+        self.above = above
+        self.saver = Saver(self.guard, snapshots, dreamer.saved.remote)
+        if start is not None:
+            restore(self.stage.state(), read_part(snapshots, start, self.guard.name))
+
+    @ray.method(concurrency_group="learn")
+    def enter(self, packed: Packed) -> None:
+        """Frames enter the chain here, when this is the first layer."""
+        with self.guard():
+            batch = unpack(packed, Batch)
+            if self.stage.advance(batch.position):
+                self._learn(self.stage.enter(batch))
+
+    @ray.method(concurrency_group="learn")
+    def learn(self, packed: Packed) -> None:
+        """What the layer below hands on."""
+        with self.guard():
+            message = unpack(packed, Message)
+            if self.stage.advance(message.position):
+                self._learn(message)
+
+    def _learn(self, message: Message) -> None:
+        self.above.learn.remote(pack(self.stage.learn(message)))
+
+    @ray.method(concurrency_group="learn")
+    def mark(self, recorded: Recorded) -> None:
+        """A sleep or a barrier passes."""
+        with self.guard():
+            if self.stage.advance(Position(recorded.seq)):
+                if isinstance(recorded.event, Barrier):
+                    self.saver.save(recorded.seq, self.stage.state())
+                self.above.mark.remote(recorded)
+
+    @ray.method(concurrency_group="learn")
+    def publish(self, publication: Publication) -> None:
+        """A publish marker passes."""
+        with self.guard():
+            arrays = [part.numpy() for part in self.stage.weights()]
+            self.above.publish.remote(replace(publication, weights=(*publication.weights, ray.put(arrays))))
+
+    @ray.method(concurrency_group="learn")
+    def digest(self) -> str:
+        """A sha256 of what was learned."""
+        return self.stage.digest()
+
+    @ray.method(concurrency_group="ctl")
+    def pulse(self) -> Pulse:
+        """A sign of life."""
+        return self.guard.pulse()

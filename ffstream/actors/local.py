@@ -1,0 +1,61 @@
+"""Ray on this machine, for one service, invisible from outside.
+
+Ray's own defaults listen on every interface, write a token into the user's home, report usage and take 30 % of the memory.
+Here it listens on loopback only, has a token of its own that no file holds (both set in the package's ``__init__``), and
+keeps its files in a folder that goes when it goes.
+"""
+
+import logging
+import shutil
+import tempfile
+
+import ray
+
+from ffstream.errors import ChainError
+
+OBJECT_STORE = 256 << 20
+INLINE_UP_TO = 1 << 20
+"""Bytes: shared memory for published weights, and the size up to which a message travels in the call itself."""
+
+
+class LocalRay:
+    """Starts a Ray of its own, unless the program has one already."""
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+
+    def open(self) -> None:
+        """Start Ray when it does not run; a few seconds.
+
+        Raises:
+            ChainError: when it does not start.
+        """
+        if ray.is_initialized():
+            return
+        self.close()
+        self._folder = tempfile.mkdtemp(prefix="ffstream-ray-")
+        try:
+            self._init(self._folder)
+        except Exception as error:
+            self.close()
+            raise ChainError(f"Ray does not start: {error}") from error
+
+    def _init(self, folder: str) -> None:
+        ray.init(
+            address="local",
+            num_cpus=1,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=folder,
+            _system_config={"max_direct_call_object_size": INLINE_UP_TO},
+        )
+
+    def close(self) -> None:
+        """Stop Ray if it was started here."""
+        if self._folder is not None:
+            ray.shutdown()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None

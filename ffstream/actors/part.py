@@ -1,0 +1,87 @@
+"""What the actors of a chain have in common: a first fault that is kept, and snapshots written in the background."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+import torch
+from torch import Tensor
+
+from ffstream.errors import ChainError
+from ffstream.stream.snapshot import folder_of, write_part
+
+log = logging.getLogger(__name__)
+
+
+def actor(kind: type) -> Any:
+    """A part's class as an actor: one thread learns, three answer questions.
+
+    One that dies stays dead, and its calls are not repeated: Ray would bring it back with its first weights.
+    """
+    remote: Any = ray.remote
+    return remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"learn": 1, "ctl": 3})(kind)
+
+
+class Pulse(NamedTuple):
+    """A sign of life: where the actor runs, and what has gone wrong in it, if anything."""
+
+    pid: int
+    node: str
+    fault: str | None
+
+
+class Guard:
+    """Remembers the first fault. After it nothing is learned any more, so that the state stays explainable."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.fault: str | None = None
+        torch.set_num_threads(1)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Around every step that changes state."""
+        if self.fault is not None:
+            raise ChainError(f"{self.name} has stopped: {self.fault}")
+        try:
+            yield
+        except Exception as error:
+            self.fault = f"{type(error).__name__}: {error}"
+            log.exception("%s has stopped", self.name)
+            raise
+
+    def pulse(self) -> Pulse:
+        """How this actor is."""
+        return Pulse(os.getpid(), ray.get_runtime_context().get_node_id(), self.fault)
+
+
+class Saver:
+    """Writes one part's state beside the learning: the copy is taken at once, the file is written in a thread."""
+
+    def __init__(self, guard: Guard, snapshots: Path, report: Callable[[int, str, str], None]) -> None:
+        self.guard = guard
+        self.snapshots = snapshots
+        self.report = report
+        self._waiting: queue.Queue[tuple[int, dict[str, Tensor]]] = queue.Queue(maxsize=2)
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def save(self, seq: int, state: dict[str, Tensor]) -> None:
+        """Keep the state as it is now as the part of snapshot ``seq``; waits when two are being written already."""
+        self._waiting.put((seq, {name: tensor.clone() for name, tensor in state.items()}))
+
+    def _write(self) -> None:
+        while True:
+            seq, state = self._waiting.get()
+            try:
+                with self.guard():
+                    sha256 = write_part(folder_of(self.snapshots, seq), self.guard.name, state)
+            except Exception:
+                log.exception("%s: snapshot %s is not written", self.guard.name, seq)
+            else:
+                self.report(seq, self.guard.name, sha256)

@@ -1,0 +1,47 @@
+"""What is read from a network is a running average of its weights, not the weights of the moment.
+
+Learning with a steady rate keeps moving, and wake and sleep push in opposite directions; the mean of the last updates is a
+better network than any one of them (Polyak and Juditsky 1992). Learning itself never looks at the average.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+DECAY = 0.99
+FOLLOW_EVERY = 4
+"""Per update, and updates between two steps of the average, which costs as much memory traffic as an update."""
+
+WINDOW = 0.2
+"""Early on, the share of all updates so far that the average spans."""
+
+
+class Average:
+    """Follows tensors.
+
+        mean <- mean + w (live - mean),    w = max(1 - decay^n, n / (window updates)) for n updates since the last step
+
+    Args:
+        live: tensors to follow, by name; they change in place.
+    """
+
+    def __init__(self, live: Mapping[str, Tensor]) -> None:
+        self.live = live
+        self.mean = {name: tensor.clone() for name, tensor in live.items()}
+        self.updates = torch.zeros(2, dtype=torch.float64)
+
+    def follow(self, share: float = 1.0) -> None:
+        """Count an update, or a ``share`` of one, and step when it is due."""
+        self.updates += share
+        updates, since = (float(count) for count in self.updates)
+        if since < min(FOLLOW_EVERY, WINDOW * updates):
+            return
+        weight = min(1.0, max(1 - DECAY**since, since / (WINDOW * updates)))
+        for name, tensor in self.live.items():
+            self.mean[name].lerp_(tensor, weight)
+        self.updates[1] = 0
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the average depends on, by name; ``updates`` are those so far and those since the last step."""
+        return {**self.mean, "updates": self.updates}

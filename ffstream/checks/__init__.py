@@ -1,0 +1,32 @@
+"""The laws of Forward-Forward streams, as code that anything new can be run through.
+
+Every check is a plain function that is given a way to make the thing and raises :class:`AssertionError`, naming the law,
+when it is broken. One tuple lists the checks of each kind, so that a test is one matrix:
+
+    @pytest.mark.parametrize("check", LAYER_CHECKS)
+    def test_my_layer(check):
+        check(MyLayer)
+"""
+
+from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS
+from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
+from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
+from ffstream.checks.layers import LAYER_CHECKS, AnyLayer, MakeLayer
+from ffstream.checks.negatives import NEGATIVE_CHECKS, MakeSource, NegativeSource
+from ffstream.checks.script import MakeStream
+
+__all__ = [
+    "CHAIN_CHECKS",
+    "DURABLE_CHECKS",
+    "GOODNESS_CHECKS",
+    "JOURNAL_CHECKS",
+    "LAYER_CHECKS",
+    "NEGATIVE_CHECKS",
+    "AnyLayer",
+    "MakeGoodness",
+    "MakeJournal",
+    "MakeLayer",
+    "MakeSource",
+    "MakeStream",
+    "NegativeSource",
+]

@@ -1,0 +1,271 @@
+"""Laws of whole chains, wherever their layers run: the weights are a pure function of the journal."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from ffstream.checks.law import bits, differing, not_finite, require
+from ffstream.checks.samples import ODD, blobs
+from ffstream.checks.script import Accept, Fail, Feed, Item, MakeStream, Reopen, Rest, Save, play, sample
+from ffstream.classify import Method
+from ffstream.frames import FrameArray, to_tensor
+from ffstream.message import Batch, Position
+from ffstream.network import Network
+from ffstream.polarity import Polarity
+from ffstream.stream.events import Barrier, Sleep, Wake
+from ffstream.stream.journal import Journal
+from ffstream.stream.stream import SNAPSHOTS, Stream
+
+FRAMES = 120
+"""Frames in a check's stream; a stream to be checked keeps at least as many, and sleeps at least once on the way."""
+
+SLACK = 100_000
+"""Bytes that a stream may grow by while it lives on: caches, not history."""
+
+
+@contextmanager
+def _opened(make: MakeStream) -> Iterator[Stream]:
+    with TemporaryDirectory(prefix="ffstream-check-") as folder:
+        stream = make(Path(folder))
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+def _feed(stream: Stream, after: int, n: int) -> None:
+    stream.feed(*sample(stream, after, n))
+
+
+def _weights(stream: Stream) -> dict[str, Tensor]:
+    """A copy of the weights that the stream classifies with."""
+    stream.settle()
+    stages = stream.reader.stages
+    layers = {f"layer {index}": stage.layer for index, stage in enumerate(stages)}
+    return bits(layers | {f"readout {index}": stage.readout for index, stage in enumerate(stages)})
+
+
+def _logits(stream: Stream, frames: FrameArray) -> Tensor:
+    """What the readout makes of frames now."""
+    stream.settle()
+    return stream.reader.logits(to_tensor(frames))
+
+
+def follow(network: Network, journal: Journal) -> None:
+    """Let a network learn everything that a journal holds, event after event."""
+    after = 0
+    while events := journal.events(after):
+        for recorded in events:
+            match recorded.event:
+                case Wake(first, last):
+                    frames, labels = journal.read(first, last)
+                    ids = torch.arange(first, last + 1)
+                    network.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
+                case Sleep() as sleep:
+                    network.sleep(recorded, sleep)
+                case Barrier() as barrier:
+                    network.barrier(recorded, barrier)
+        after = events[-1].seq
+        network.outcomes(0)
+
+
+def check_matches_network(make: MakeStream) -> None:
+    """Given the same journal, the chain and the in-process network end with equal digests."""
+    with _opened(make) as stream:
+        _feed(stream, 0, FRAMES // 2)
+        stream.feed(sample(stream, FRAMES // 2, 7).x)
+        stream.sleep()
+        stream.snapshot()
+        _feed(stream, FRAMES // 2 + 7, FRAMES // 2 - 7)
+        reference = Network(stream.config, stream.journal.recall)
+        follow(reference, stream.journal)
+        found, expected = stream.chain.digests(), reference.digests()
+        apart = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+        require(not apart, "the chain equals the in-process network, bit for bit", f"{apart} differ")
+
+
+def check_sleeps(make: MakeStream) -> None:
+    """Sleep is as long as it was asked to be, and changes every layer."""
+    with _opened(make) as stream:
+        _feed(stream, 0, FRAMES)
+        before = _weights(stream)
+        slept = stream.sleep(dreams=4 * stream.config.batch)
+        changed = differing(before, _weights(stream))
+        layers = {f"layer {index}" for index in range(stream.config.depth)}
+        require(slept.steps == 4, "a sleep is as long as it was asked to be", f"found {slept.steps} batches")
+        require(layers <= set(changed), "sleep changes every layer", f"only {changed} changed")
+
+
+def check_classify_changes_nothing(make: MakeStream) -> None:
+    """Classification, by any method, changes no bit of the chain and of what is classified with."""
+    with _opened(make) as stream:
+        _feed(stream, 0, FRAMES)
+        before, weights, seq = stream.chain.digests(), _weights(stream), stream.journal.last_seq
+        answers = [stream.classify(sample(stream, 0, 9).x, method) for method in Method]
+        again = [stream.classify(sample(stream, 0, 9).x, method) for method in Method]
+        law = "classify never changes a bit"
+        require(stream.chain.digests() == before and stream.journal.last_seq == seq, law)
+        require(not differing(weights, _weights(stream)), law)
+        same = all(torch.equal(one.scores, other.scores) for one, other in zip(answers, again, strict=True))
+        require(same, "the same frames are classified alike")
+
+
+def check_before_learning(make: MakeStream) -> None:
+    """Everything works before any learning: classification is uniform, sleep dreams nothing, a snapshot is taken."""
+    with _opened(make) as stream:
+        frames = sample(stream, 0, 3).x
+        for method in Method:
+            scores = stream.classify(frames, method).scores
+            uniform = torch.full((3, stream.config.classes), 1 / stream.config.classes)
+            require(torch.equal(scores, uniform), "before any learning every label scores the same", f"{method}: {scores}")
+        require(stream.sleep().steps == 0, "nothing observed, no dreams")
+        require(stream.snapshot() == 2, "a snapshot can be taken before any learning")
+
+
+def check_predicts_before_learning(make: MakeStream) -> None:
+    """A prediction owes nothing to the labels of its micro-batch: with other labels it is the same, bit for bit."""
+    with _opened(make) as stream, _opened(make) as other:
+        batch = stream.config.batch
+        for twin in (stream, other):
+            _feed(twin, 0, 3 * batch)
+        x, y = sample(stream, 3 * batch, batch)
+        (one,) = stream.feed(x, y)
+        (two,) = other.feed(x, (y + 1) % stream.config.classes)
+        require(torch.equal(one.logits, two.logits), "a frame is predicted before it is learned")
+        (one,), (two,) = stream.feed(x, y), other.feed(x, y)
+        require(not torch.equal(one.logits, two.logits), "labels teach something")
+
+
+def check_scale_is_hidden(make: MakeStream) -> None:
+    """A stream of brighter frames teaches the same, to rounding."""
+    seen = []
+    for factor in (1.0, 50.0):
+        with _opened(make) as stream:
+            easy = sample(stream, 0, FRAMES)
+            stream.feed(easy.x * factor, easy.y)
+            seen.append(_logits(stream, sample(stream, FRAMES, 20).x))
+    error = float((seen[0] - seen[1]).abs().max())
+    require(bool(seen[0].any()), "a stream teaches something")
+    require(error < 1e-3, "the scale of the frames does not matter", f"logits differ by {error}")
+
+
+def check_learns(make: MakeStream) -> None:
+    """An easy stream is learned, as every method sees it."""
+    with _opened(make) as stream:
+        _feed(stream, 0, 5 * FRAMES)
+        x, y = sample(stream, 5 * FRAMES, FRAMES)
+        for method in Method:
+            right = float((stream.classify(x, method).labels.numpy() == y).mean())
+            require(right > 0.9, "an easy stream is learned", f"{method.value}: {right:.2f} right")
+
+
+def check_odd_streams(make: MakeStream) -> None:
+    """No stream, however odd, leaves weights or scores that are not finite."""
+    for name, odd in ODD.items():
+        with _opened(make) as stream:
+            easy = blobs(2 * FRAMES, stream.config.inputs, stream.config.classes)
+            stream.feed(*odd(easy))
+            scores = {method.value: stream.classify(easy.x[:9], method).scores for method in Method}
+            broken = not_finite(_weights(stream) | scores)
+            require(not broken, "a network stays finite whatever it is fed", f"{name}: {broken}")
+
+
+def _bytes() -> int:
+    """Memory in use by Python, numpy and torch."""
+    gc.collect()
+    tensors = (each for each in gc.get_objects() if type(each) is Tensor)
+    return tracemalloc.get_traced_memory()[0] + sum(each.numel() * each.element_size() for each in tensors)
+
+
+def check_memory_bounded(make: MakeStream) -> None:
+    """Once the memories are full, a stream that lives on does not grow."""
+    with _opened(make) as stream:
+        full = 2 * stream.config.memory
+        part = sample(stream, 0, stream.config.batch)
+        tracemalloc.start()
+        try:
+            sizes = []
+            for _ in range(2):
+                for _ in range(-(-full // len(part.x))):
+                    stream.feed(*part)
+                sizes.append(_bytes())
+        finally:
+            tracemalloc.stop()
+        grown = sizes[1] - sizes[0]
+        require(grown < SLACK, "memory is bounded", f"{full} more frames took {grown} bytes")
+
+
+BEFORE: tuple[Item, ...] = (Feed(47), Rest(), Feed(20, labelled=False), Feed(33))
+AFTER: tuple[Item, ...] = (Feed(31), Rest(), Feed(24))
+
+
+def _compare(make: MakeStream, broken: tuple[Item, ...], whole: tuple[Item, ...]) -> None:
+    """Two lives, one with failures in it, must come to the same."""
+    with TemporaryDirectory(prefix="ffstream-check-") as folder:
+        found = play(broken, make, Path(folder) / "broken")
+        expected = play(whole, make, Path(folder) / "whole")
+    apart = sorted(name for name in expected.digests if expected.digests[name] != found.digests.get(name))
+    require(not apart, "replay equals the uninterrupted run, bit for bit", f"{broken}: {apart} differ")
+    lost = set(expected.learned) - set(found.learned)
+    require(not lost, "no accepted frame is lost", f"{broken}: {sorted(lost)} never learned")
+    one, other = found.progress, expected.progress
+    same = (one.seq, one.frames, one.dreams, one.sleeps) == (other.seq, other.frames, other.dreams, other.sleeps)
+    require(same, "nothing is counted twice", f"{broken}: found {one}, expected {other}")
+    same = (one.labelled, one.accuracy) == (other.labelled, other.accuracy)
+    require(same, "the score goes on where it was", f"{broken}: found {one}, expected {other}")
+
+
+def check_replay(make: MakeStream) -> None:
+    """A stream opened on a journal without a snapshot learns all of it again, to the same bits."""
+    _compare(make, (*BEFORE, Reopen(), *AFTER), (*BEFORE, *AFTER))
+
+
+def check_replay_from_snapshot(make: MakeStream) -> None:
+    """A stream opened on a snapshot goes on from there, to the same bits."""
+    for failure in (Reopen(), Fail()):
+        _compare(make, (*BEFORE, Save(), Feed(13), failure, *AFTER), (*BEFORE, Save(), Feed(13), *AFTER))
+
+
+def check_failures(make: MakeStream) -> None:
+    """Failures in a row, and with frames waiting, change nothing."""
+    broken = (Feed(13), Save(), Accept(17), Fail(), Rest(), Fail(), Reopen(), Save(), Accept(9), Reopen(), Fail(), Feed(20))
+    _compare(make, broken, (Feed(13), Save(), Accept(17), Rest(), Save(), Accept(9), Feed(20)))
+
+
+def check_journal_decides(make: MakeStream) -> None:
+    """Snapshots only save time: with all of them gone the journal leads to the same bits."""
+    with TemporaryDirectory(prefix="ffstream-check-") as name:
+        folder = Path(name)
+        expected = play((*BEFORE, Save(), *AFTER), make, folder)
+        rmtree(folder / SNAPSHOTS)
+        found = play((), make, folder)
+        require(found.digests == expected.digests, "the weights are a pure function of the journal")
+
+
+CHAIN_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
+    check_matches_network,
+    check_sleeps,
+    check_classify_changes_nothing,
+    check_before_learning,
+    check_predicts_before_learning,
+    check_scale_is_hidden,
+    check_learns,
+    check_odd_streams,
+    check_memory_bounded,
+)
+"""For every chain."""
+
+DURABLE_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
+    check_replay,
+    check_replay_from_snapshot,
+    check_failures,
+    check_journal_decides,
+)
+"""For every chain whose journal and snapshots are kept in a folder."""

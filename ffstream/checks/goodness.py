@@ -1,0 +1,56 @@
+"""Laws of goodness functions."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ffstream.checks.law import require
+from ffstream.goodness import Goodness
+
+MakeGoodness = Callable[[], Goodness]
+
+
+def _activities() -> Tensor:
+    """Rectified activities [6, 11] of very different lengths, the last row silent."""
+    generator = torch.Generator().manual_seed(0)
+    scales = torch.tensor([0.01, 0.3, 1.0, 3.0, 100.0, 0.0])[:, None]
+    return torch.randn(6, 11, generator=generator).relu() * scales
+
+
+def check_direction(make: MakeGoodness) -> None:
+    """``direction = c dg/da`` with one constant ``c > 0`` for all rows, ``dg/da`` by autograd."""
+    goodness, activities = make(), _activities()
+    probe = activities.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(goodness.value(probe).sum(), probe)
+    direction = goodness.direction(activities)
+    constant = float((direction * gradient).sum() / gradient.square().sum())
+    require(constant > 0, "the direction raises the goodness", f"found the constant {constant}")
+    law = "the direction is the derivative of the value, up to one positive constant for all rows"
+    require(torch.allclose(direction, constant * gradient, rtol=1e-4, atol=1e-6), law)
+
+
+def check_one_number_a_row(make: MakeGoodness) -> None:
+    """``[batch, units]`` gives ``[batch]``, and a row's goodness is its own affair."""
+    goodness, activities = make(), _activities()
+    value = goodness.value(activities)
+    require(value.shape == (6,), "goodness is one number a row", f"found shape {list(value.shape)}")
+    alone = torch.cat([goodness.value(row[None]) for row in activities])
+    require(torch.allclose(value, alone), "a row's goodness depends on that row only")
+    require(bool(value.isfinite().all()), "goodness is finite, also for a silent row")
+
+
+def check_leaves_activities_alone(make: MakeGoodness) -> None:
+    """Neither value nor direction changes the activities."""
+    goodness, activities = make(), _activities()
+    before = activities.clone()
+    goodness.value(activities)
+    goodness.direction(activities)
+    require(torch.equal(before, activities), "a goodness changes no activity")
+
+
+GOODNESS_CHECKS: tuple[Callable[[MakeGoodness], None], ...] = (
+    check_direction,
+    check_one_number_a_row,
+    check_leaves_activities_alone,
+)

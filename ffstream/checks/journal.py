@@ -1,0 +1,187 @@
+"""The contract of journals: what is accepted is kept as it came, once, in order, all or none."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ffstream.checks.law import require
+from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
+from ffstream.frames import FrameArray, LabelArray, to_tensor
+from ffstream.seeds import keyed
+from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.journal import FrameRange, Journal
+
+MakeJournal = Callable[[int], Journal]
+"""Makes an empty journal for frames of that many inputs, which keeps at least 2,000 of them."""
+
+INPUTS = 5
+
+
+def _frames(n: int, seed: int = 0, dtype: type[np.generic] = np.float32) -> tuple[FrameArray, LabelArray]:
+    rng = keyed(seed, "journal")
+    x = rng.integers(256, size=(n, INPUTS)) if dtype is np.uint8 else rng.standard_normal((n, INPUTS))
+    return x.astype(dtype), rng.integers(-1, 4, size=n)
+
+
+def _refuses(error: type[FFStreamError], action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except error:
+        return True
+    return False
+
+
+def _same(found: tuple[Tensor, Tensor], x: FrameArray, y: LabelArray) -> bool:
+    return torch.equal(found[0], to_tensor(x)) and torch.equal(found[1], torch.from_numpy(y))
+
+
+def check_dense_frames(make: MakeJournal) -> None:
+    """Frames are numbered from 1 without a gap, request after request."""
+    journal = make(INPUTS)
+    require((journal.last_frame, journal.last_seq, journal.sequenced) == (0, 0, 0), "a new journal counts from 0")
+    first = 1
+    for n in (1, 3, 600, 1):
+        accepted = journal.append(*_frames(n))
+        require(accepted == FrameRange(first, first + n - 1), "frame numbers are dense", f"found {accepted}")
+        first += n
+        require(journal.last_frame == first - 1, "the last frame's number is known")
+    journal.close()
+
+
+def check_dense_events(make: MakeJournal) -> None:
+    """Events are numbered from 1 without a gap, and read back as they were recorded."""
+    journal = make(INPUTS)
+    journal.append(*_frames(10))
+    events: list[Event] = [Wake(1, 4, 3), Sleep(2, 10, "every"), Barrier("now"), Wake(5, 10, 0), Sleep(0, 1, "a 'b' \"c\"")]
+    recorded = [journal.record(event) for event in events]
+    require([each.seq for each in recorded] == [1, 2, 3, 4, 5], "event numbers are dense")
+    require([each.event for each in recorded] == events, "an event is recorded as it is")
+    require(journal.events(0) == recorded, "events read back as they were recorded, oldest first")
+    require(journal.events(2, limit=2) == recorded[2:4], "events are read after a number, up to a limit")
+    require(journal.events(5) == [], "after the last event there is none")
+    require(journal.last_seq == 5, "the last event's number is known")
+    require(journal.sequenced == 10, "the journal knows which frame was named last", f"found {journal.sequenced}")
+    latest = [journal.last(kind) for kind in ("wake", "sleep", "barrier")]
+    require(latest == [recorded[3], recorded[4], recorded[2]], "the latest event of a kind is known")
+    journal.close()
+
+
+def check_no_event_of_a_kind(make: MakeJournal) -> None:
+    """A kind that never happened has no latest event."""
+    journal = make(INPUTS)
+    journal.record(Barrier("now"))
+    require(journal.last("sleep") is None, "a kind that never happened has no latest event")
+    journal.close()
+
+
+def check_bits(make: MakeJournal) -> None:
+    """Frames and labels read back bit for bit, whatever their type, however they were grouped."""
+    journal = make(INPUTS)
+    parts = [_frames(3), _frames(700, 1, np.uint8), _frames(1, 2), _frames(300, 3)]
+    for x, y in parts:
+        journal.append(x, y)
+    frames = torch.cat([to_tensor(x) for x, _ in parts])
+    labels = torch.cat([torch.from_numpy(y) for _, y in parts])
+    for first, last in ((1, 1), (3, 4), (1, 1004), (250, 530), (703, 705), (1004, 1004)):
+        found = journal.read(first, last)
+        same = torch.equal(found[0], frames[first - 1 : last]) and torch.equal(found[1], labels[first - 1 : last])
+        require(same, "frames and labels read back bit for bit", f"frames {first} to {last} differ")
+        require(found[0].dtype == torch.float32, "frames read back as float32")
+        known = int((labels[first - 1 : last] >= 0).sum())
+        found_known = journal.labelled(first, last)
+        require(found_known == known, "labelled frames are counted", f"{first} to {last}: {found_known}, expected {known}")
+    journal.close()
+
+
+def check_recall(make: MakeJournal) -> None:
+    """Frames are recalled in the order asked for, repetitions included."""
+    journal = make(INPUTS)
+    parts = [_frames(300), _frames(300, 1, np.uint8)]
+    for x, y in parts:
+        journal.append(x, y)
+    all_frames = torch.cat([to_tensor(x) for x, _ in parts])
+    ids = keyed(0, "recall").permutation(np.concatenate([np.arange(1, 601), [1, 300, 301, 600, 600]]))
+    found = journal.recall(ids)
+    require(torch.equal(found, all_frames[torch.from_numpy(ids - 1)]), "frames are recalled in the order asked for")
+    journal.close()
+
+
+def check_missing(make: MakeJournal) -> None:
+    """A frame that was never accepted is an error, not zeros."""
+    journal = make(INPUTS)
+    journal.append(*_frames(10))
+    law = "a frame that is not there is a JournalError"
+    for ids in ([11], [0], [3, 11, 4]):
+        require(_refuses(JournalError, lambda ids=ids: journal.recall(np.array(ids))), law, f"recalled {ids}")  # type: ignore[misc]
+    require(_refuses(JournalError, lambda: journal.read(8, 11)), law, "read 8 to 11")
+    journal.close()
+
+
+def check_copies(make: MakeJournal) -> None:
+    """What was accepted does not change when the caller's array or an answer is written to."""
+    journal = make(INPUTS)
+    x, y = _frames(4)
+    journal.append(x, y)
+    kept = x.copy(), y.copy()
+    x[:], y[:] = 0, 0
+    frames, labels = journal.read(1, 4)
+    require(_same((frames, labels), *kept), "the journal keeps a copy of what it accepts")
+    frames.zero_()
+    journal.recall(np.array([1, 2])).zero_()
+    require(_same(journal.read(1, 4), *kept), "the journal hands out copies")
+    journal.close()
+
+
+def check_backlog(make: MakeJournal) -> None:
+    """A request that would make too many frames wait is refused as a whole; learning makes room again."""
+    journal = make(INPUTS)
+    journal.append(*_frames(8), limit=10)
+    before = journal.last_frame
+    refused = _refuses(BacklogError, lambda: journal.append(*_frames(3), limit=10, key="big", digest="d"))
+    require(refused, "more frames than may wait are refused")
+    require(journal.last_frame == before, "all or none: nothing of a refused request is kept")
+    journal.append(*_frames(2), limit=10)
+    journal.record(Wake(1, 6, labelled=journal.labelled(1, 6)))
+    accepted = journal.append(*_frames(6), limit=10, key="big", digest="d")
+    require(accepted == FrameRange(11, 16), "learning makes room; a refused request's key is free", f"found {accepted}")
+    require(_refuses(BacklogError, lambda: journal.append(*_frames(1), limit=10)), "more frames than may wait are refused")
+    journal.close()
+
+
+def check_idempotency(make: MakeJournal) -> None:
+    """A key gives its first answer again and keeps nothing twice; for another request it is refused."""
+    journal = make(INPUTS)
+    first = journal.append(*_frames(4), key="a", digest="one")
+    journal.append(*_frames(2), key="b", digest="two")
+    again = journal.append(*_frames(4), key="a", digest="one", limit=1)
+    expected = FrameRange(first.first, first.last, repeated=True)
+    require(not first.repeated and again == expected, "a repeated request gets its first answer", f"found {again}")
+    require(journal.last_frame == 6, "a repeated request is not kept twice")
+    reused = _refuses(KeyReuseError, lambda: journal.append(*_frames(4), key="a", digest="other"))
+    require(reused and journal.last_frame == 6, "a key serves one request only")
+    journal.close()
+
+
+def check_key_of_a_refused_request(make: MakeJournal) -> None:
+    """A request that was refused does not use its key up."""
+    journal = make(INPUTS)
+    require(_refuses(BacklogError, lambda: journal.append(*_frames(5), limit=4, key="a", digest="one")), "the limit holds")
+    accepted = journal.append(*_frames(3), limit=4, key="a", digest="other")
+    require(accepted == FrameRange(1, 3), "a refused request's key is free", f"found {accepted}")
+    journal.close()
+
+
+JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
+    check_dense_frames,
+    check_dense_events,
+    check_no_event_of_a_kind,
+    check_bits,
+    check_recall,
+    check_missing,
+    check_copies,
+    check_backlog,
+    check_idempotency,
+    check_key_of_a_refused_request,
+)

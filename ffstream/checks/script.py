@@ -1,0 +1,98 @@
+"""Lives of a stream as data: frames, sleeps, snapshots and failures are items of one list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffstream.checks.samples import Sample, blobs
+from ffstream.outcome import Learned
+from ffstream.progress import Progress
+from ffstream.stream.stream import Stream
+
+MakeStream = Callable[[Path], Stream]
+"""Opens a stream on a folder. A stream that keeps nothing may leave the folder alone."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """So many frames are accepted and learned."""
+
+    frames: int
+    labelled: bool = True
+
+
+@dataclass(frozen=True)
+class Accept:
+    """So many frames are accepted; what happens next finds them waiting."""
+
+    frames: int
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A sleep is asked for."""
+
+
+@dataclass(frozen=True)
+class Save:
+    """A snapshot is asked for."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The chain is lost and opened again."""
+
+
+@dataclass(frozen=True)
+class Reopen:
+    """The whole stream is closed and another one opened on its folder."""
+
+
+Item = Feed | Accept | Rest | Save | Fail | Reopen
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a life came to; ``learned`` holds frame numbers in the order in which they were learned, failures included."""
+
+    digests: dict[str, str]
+    progress: Progress
+    learned: list[int]
+
+
+def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
+    """Live a script through, from a new stream to one at rest, and close it."""
+    stream = make(folder)
+    learned: list[int] = []
+    fed = 0
+    for item in script:
+        match item:
+            case Feed() | Accept():
+                part = sample(stream, fed, item.frames)
+                fed += item.frames
+                stream.accept(part.x, part.y if isinstance(item, Accept) or item.labelled else None)
+            case Rest():
+                stream.sequencer.request_sleep()
+            case Save():
+                stream.sequencer.request_barrier("script")
+            case Fail():
+                stream.start()
+            case Reopen():
+                stream.close()
+                stream = make(folder)
+        if not isinstance(item, Accept | Fail | Reopen):
+            learned += _settled(stream)
+    learned += _settled(stream)
+    ending = Ending(stream.chain.digests(), stream.progress, learned)
+    stream.close()
+    return ending
+
+
+def sample(stream: Stream, after: int, n: int) -> Sample:
+    """Frames ``after + 1`` to ``after + n`` of the stream that every script feeds."""
+    easy = blobs(after + n, stream.config.inputs, stream.config.classes)
+    return Sample(easy.x[after:], easy.y[after:])
+
+
+def _settled(stream: Stream) -> list[int]:
+    return [int(number) for outcome in stream.settle() if isinstance(outcome, Learned) for number in outcome.ids]

@@ -1,0 +1,47 @@
+"""The application: one service, its routes, and the order in which it opens and closes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+import ffstream
+from ffstream_gateway import problems
+from ffstream_gateway.metrics import Metrics, Timed
+from ffstream_gateway.routes import router
+from ffstream_gateway.service import Service
+from ffstream_gateway.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application that serves the folder of ``settings``.
+
+    Opening: the journal and the newest weights at once, the layers in the background. Closing: take no more frames, learn
+        what waits, save, stop the layers.
+
+    Raises:
+        ConfigError: when settings and folder do not fit.
+    """
+    service = Service(settings)
+    metrics = Metrics(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.open()
+        yield
+        await run_in_threadpool(service.close)
+
+    app = FastAPI(
+        title="ffstream",
+        summary="A Forward-Forward network that keeps learning while it serves.",
+        version=ffstream.__version__,
+        lifespan=lifespan,
+        max_body_size=settings.max_body,
+    )
+    app.state.service = service
+    app.state.metrics = metrics
+    app.add_middleware(Timed, metrics=metrics)
+    problems.install(app)
+    app.include_router(router)
+    return app

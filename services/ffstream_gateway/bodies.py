@@ -1,0 +1,179 @@
+"""Frames in the bodies of requests: JSON, one JSON object a line, or raw ``.npy`` arrays.
+
+Errors name the place, down to the number or the line.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from ffstream.config import NetworkConfig
+from ffstream.errors import ShapeError
+from ffstream.labels import UNLABELLED
+from ffstream_gateway.problems import Problem
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+NPY = "application/x-npy"
+
+LARGEST = float(np.finfo(np.float32).max)
+HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class Body:
+    """Frames [n, inputs] and, when the request has any, labels [n] with -1 where not known."""
+
+    frames: NDArray[Any]
+    labels: NDArray[np.int64] | None
+
+
+def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool) -> Body:
+    """Read a body.
+
+    Args:
+        content_type: the request's header.
+        raw: the whole body.
+        network: whose frames and labels they must be.
+        labels: whether labels may be in it.
+
+    Raises:
+        Problem: 415 for another type, 422 for malformed content.
+        ShapeError: for frames or labels of another shape.
+    """
+    kind = content_type.split(";")[0].strip().lower()
+    if kind not in READERS:
+        raise Problem(415, "content-type", f"Content-Type: got {kind or 'none'}, expected one of {', '.join(READERS)}")
+    if not raw:
+        raise Problem(422, "empty", "body: got none, expected at least one frame", place="body")
+    body = READERS[kind](raw, network)
+    if body.labels is not None and not labels:
+        raise Problem(422, "unknown-member", "labels: got some, expected frames only", place="labels")
+    return body
+
+
+def _json(raw: bytes, network: NetworkConfig) -> Body:
+    content = _members(_parse(raw, "body"), {"frames", "labels"}, "body")
+    frames, labels = content.get("frames"), content.get("labels")
+    if not isinstance(frames, list):
+        raise Problem(422, "shape", f"frames: got {_name(frames)}, expected a list of frames", place="frames")
+    rows = [_frame(row, network.inputs, f"frames[{index}]") for index, row in enumerate(frames)]
+    if labels is None:
+        return Body(_stack(rows, network.inputs), None)
+    if not isinstance(labels, list):
+        raise Problem(422, "shape", f"labels: got {_name(labels)}, expected a list, one label a frame", place="labels")
+    known = [_label(label, network.classes, f"labels[{index}]") for index, label in enumerate(labels)]
+    return Body(_stack(rows, network.inputs), np.array(known, np.int64))
+
+
+def _ndjson(raw: bytes, network: NetworkConfig) -> Body:
+    rows, labels, any_label = [], [], False
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        content = _members(_parse(line, place), {"frame", "label"}, place)
+        rows.append(_frame(content.get("frame"), network.inputs, f"{place}: frame"))
+        labels.append(_label(content.get("label"), network.classes, f"{place}: label"))
+        any_label = any_label or "label" in content
+    return Body(_stack(rows, network.inputs), np.array(labels, np.int64) if any_label else None)
+
+
+def _npy(raw: bytes, network: NetworkConfig) -> Body:
+    buffer = io.BytesIO(raw)
+    frames = _array(buffer, "frames")
+    labels = _array(buffer, "labels") if buffer.tell() < len(raw) else None
+    if buffer.tell() < len(raw):
+        left = len(raw) - buffer.tell()
+        raise Problem(422, "npy", f"body: got {left} bytes after the labels, expected the end", place=f"byte {buffer.tell()}")
+    if labels is not None and labels.dtype.kind not in "iu":
+        raise ShapeError(f"labels: got type {labels.dtype}, expected integers")
+    return Body(frames, labels)
+
+
+READERS: dict[str, Callable[[bytes, NetworkConfig], Body]] = {
+    JSON: _json,
+    NDJSON: _ndjson,
+    "application/jsonl": _ndjson,
+    NPY: _npy,
+    "application/octet-stream": _npy,
+}
+"""Content types that are understood."""
+
+
+def _array(buffer: io.BytesIO, name: str) -> NDArray[Any]:
+    """One ``.npy`` array. Nothing is allocated before the header has been compared with what is there."""
+    try:
+        shape, fortran, dtype = HEADERS[npy_format.read_magic(buffer)](buffer)
+    except (ValueError, KeyError) as error:
+        raise Problem(422, "npy", f"{name}: not a .npy array that can be read ({error})", place=name) from error
+    if dtype.kind not in "fiub":
+        raise ShapeError(f"{name}: got type {dtype}, expected numbers")
+    promised = dtype.itemsize * int(np.prod(shape, dtype=object))
+    data = buffer.read(promised)
+    if len(data) < promised:
+        raise Problem(422, "npy", f"{name}: the header promises {promised} bytes, got {len(data)}", place=name)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _parse(raw: bytes, place: str) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(422, "json", f"{place}: not JSON: {error}", place=place) from error
+
+
+def _members(content: Any, known: set[str], place: str) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise Problem(422, "json", f"{place}: got {_name(content)}, expected an object", place=place)
+    unknown = content.keys() - known
+    if unknown:
+        raise Problem(
+            422, "unknown-member", f"{place}: got {sorted(unknown)}, expected members of {sorted(known)}", place=place
+        )
+    return content
+
+
+def _frame(values: Any, inputs: int, place: str) -> NDArray[np.float32]:
+    """One frame; its numbers are checked one by one only when something is wrong."""
+    if not isinstance(values, list):
+        raise Problem(422, "shape", f"{place}: got {_name(values)}, expected a list of {inputs} numbers", place=place)
+    if len(values) != inputs:
+        raise Problem(422, "shape", f"{place}: got {len(values)} numbers, expected {inputs}", place=place)
+    if {type(value) for value in values} <= {int, float}:
+        row = np.array(values, dtype=np.float64)
+        if (np.abs(row) <= LARGEST).all():
+            return row.astype(np.float32)
+    for index, value in enumerate(values):
+        is_number = type(value) in (int, float)
+        if not is_number or not abs(value) <= LARGEST:
+            got = value if is_number else _name(value)
+            detail = f"{place}[{index}]: got {got}, expected a finite number of float32 range"
+            raise Problem(422, "shape", detail, place=f"{place}[{index}]")
+    raise AssertionError("every number was finite")
+
+
+def _label(value: Any, classes: int, place: str) -> int:
+    if value is None:
+        return UNLABELLED
+    if type(value) is not int or not UNLABELLED <= value < classes:
+        got = value if type(value) in (int, float) else _name(value)
+        detail = f"{place}: got {got}, expected 0 to {classes - 1}, or null for not known"
+        raise Problem(422, "shape", detail, place=place)
+    return value
+
+
+def _stack(rows: list[NDArray[np.float32]], inputs: int) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.empty((0, inputs), np.float32)
+
+
+def _name(value: Any) -> str:
+    """What a JSON value is called."""
+    names = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,213 @@
+"""The command line ``ffstream``. What is slow to import is imported by the command that needs it."""
+
+import importlib.metadata
+import logging
+import signal
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class Commands(TyperGroup):
+    """Commands whose failures are one line on stderr."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            fail("stopped", INTERRUPTED)
+        except typer.TyperException as error:
+            fail(error.format_message(), error.exit_code)
+        except Exception as error:
+            fail(str(error) or type(error).__name__)
+
+
+def fail(reason: str, code: int = 1) -> NoReturn:
+    """Say why on stderr and leave."""
+    typer.echo(f"ffstream: {reason}", err=True)
+    raise typer.Exit(code)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"ffstream {importlib.metadata.version('ffstream')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+@app.callback()
+def ffstream(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Forward-Forward networks that keep learning while they serve."""
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+
+
+class ChainName(StrEnum):
+    """Where the layers run."""
+
+    RAY = "ray"
+    IN_PROCESS = "in-process"
+
+
+class MethodName(StrEnum):
+    """How a label is chosen."""
+
+    ONE_PASS = "one_pass"
+    GOODNESS = "goodness"
+    SHORTLIST = "shortlist"
+
+
+DATASETS = "digits, openml:NAME, a folder of MNIST files or an .npz file."
+Url = Annotated[str, typer.Option(envvar="FFSTREAM_URL", help="Of the service.")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="DATASET", help="digits, openml:NAME, a folder of MNIST files or an .npz file.")
+]
+HERE = "http://127.0.0.1:8000"
+
+
+def interruptible(*signals: signal.Signals) -> None:
+    """Have these signals end the command as Ctrl-C does, also where the shell had it ignore them."""
+    for each in signals:
+        signal.signal(each, signal.default_int_handler)
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    settings: Annotated[Path | None, typer.Option(help="TOML file with settings; flags and FFSTREAM_* win.")] = None,
+    host: Annotated[str | None, typer.Option(help="To listen on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="To listen on; 0 for a free one. [8000]")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Of the journal and the snapshots. [ffstream-data]")] = None,
+    chain: Annotated[ChainName | None, typer.Option(help="Where the layers run. [ray]")] = None,
+    like: Annotated[str | None, typer.Option(help="Data set whose frames and labels a new network takes.")] = None,
+    inputs: Annotated[int | None, typer.Option(help="Numbers in a frame. [64]")] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of labels. [10]")] = None,
+    units: Annotated[str | None, typer.Option(help="Width of every layer. [500,500]")] = None,
+    batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,
+    every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
+    idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never. [5]")] = None,
+    dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
+    backlog: Annotated[int | None, typer.Option(help="Frames that may wait to be learned. [20000]")] = None,
+    max_body: Annotated[str | None, typer.Option(help="Bytes in a request. [64 MiB]")] = None,
+    snapshot_every: Annotated[str | None, typer.Option(help="Events between two snapshots, or never. [1000]")] = None,
+    power_safe: Annotated[bool | None, typer.Option(help="Make accepted frames survive a power cut.")] = None,
+    drain_seconds: Annotated[float | None, typer.Option(help="To learn what waits, when told to stop. [60]")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [warning]")] = None,
+) -> None:
+    """Serve over HTTP: learn what is fed, classify what is asked. Ctrl-C stops it in order."""
+    interruptible(signal.SIGINT, signal.SIGTERM)
+    from ffstream.errors import ConfigError
+    from ffstream_gateway.listen import listen
+
+    flags = {name: value for name, value in ctx.params.items() if value is not None and name != "settings"}
+    try:
+        listen(flags, settings)
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+@app.command()
+def feed(
+    dataset: DatasetName,
+    url: Url = HERE,
+    passes: Annotated[int, typer.Option(min=1, help="Over the data set, each in a random order of its own.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames in all.")] = None,
+    chunk: Annotated[int, typer.Option(min=1, help="Frames in a request.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+) -> None:
+    """Stream a data set to a service; ends when all of it has been learned."""
+    from ffstream.datasets import load
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.feeding import feed_and_follow
+    from ffstream_gateway.view import FeedBar, percent
+
+    data = load(dataset)
+    order = data.order(passes, seed)[:limit]
+    with Client(url) as client:
+        before = client.status()["accepted"]
+        start = time.monotonic()
+        with FeedBar(len(order)) as bar:
+            for status in feed_and_follow(client, data, order, chunk):
+                bar.show(max(0, status["frames"] - before), status)
+        seconds = time.monotonic() - start
+    typer.echo(
+        f"learned {len(order)} frames in {seconds:.1f} s; prequential accuracy {percent(status['accuracy'])} of the last 500"
+    )
+
+
+@app.command()
+def classify(
+    dataset: DatasetName,
+    url: Url = HERE,
+    method: Annotated[MethodName | None, typer.Option(help="How a label is chosen; the service decides if not given.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
+) -> None:
+    """Classify the held-out part of a data set and say how much of it was right."""
+    from ffstream.datasets import load
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.feeding import accuracy
+    from ffstream_gateway.view import percent
+
+    data = load(dataset)
+    with Client(url) as client:
+        share = accuracy(client, data, method, limit)
+        typer.echo(f"{percent(share)} of {len(data.x_held[:limit])} held-out frames right")
+
+
+@app.command()
+def status(url: Url = HERE) -> None:
+    """Say what a service is doing and has learned."""
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.view import describe
+
+    with Client(url) as client:
+        for line in describe(client.status()):
+            typer.echo(line)
+
+
+@app.command()
+def sleep(
+    url: Url = HERE,
+    dreams: Annotated[int | None, typer.Option(min=1, help="Negatives; what is owed if not given.")] = None,
+) -> None:
+    """Send a service to sleep."""
+    from ffstream_gateway.client import Client
+
+    with Client(url) as client:
+        answer = client.sleep(dreams)
+    typer.echo(f"asleep for {answer['dreams']} dreams, event {answer['seq']}")
+
+
+@app.command()
+def demo(
+    data: Annotated[str, typer.Option(help=DATASETS)] = "digits",
+    passes: Annotated[int | None, typer.Option(min=1, help="Over the data; what suits its size if not given.")] = None,
+    chain: Annotated[ChainName, typer.Option(help="Where the layers run.")] = ChainName.RAY,
+    seed: Annotated[int, typer.Option(help="Of the network and of the order of frames.")] = 0,
+) -> None:
+    """Watch a service of its own learn a data set while it answers."""
+    interruptible(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    from rich.console import Console
+
+    from ffstream_gateway.demo import run
+
+    run(data, passes, chain, seed, Console())

@@ -1,0 +1,107 @@
+"""What lives in the service's folder beside the stream: the network's configuration, the schedule, the lock."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ffstream.config import NetworkConfig
+from ffstream.datasets import load
+from ffstream.errors import ConfigError
+from ffstream.schedule import Schedule
+from ffstream_gateway.settings import Settings
+
+NETWORK = "network.json"
+SCHEDULE = "schedule.json"
+LOCK = "lock"
+
+
+class FolderLock:
+    """Held as long as a service uses a folder; the system frees it when the process ends, however it ends.
+
+    Raises:
+        ConfigError: when another service holds it, or the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = (folder / LOCK).open("w")
+        except OSError as error:
+            raise ConfigError(f"folder {folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise ConfigError(f"folder {folder}: another service uses it; give this one another --folder") from error
+
+    def free(self) -> None:
+        """Let another service have the folder."""
+        self._file.close()
+
+
+def open_network(settings: Settings) -> NetworkConfig:
+    """The folder's network; a new folder gets the one that the settings describe.
+
+    Raises:
+        ConfigError: when a setting that was given contradicts the folder's network.
+    """
+    path = settings.folder / NETWORK
+    given = _described(settings)
+    if not path.exists():
+        network = NetworkConfig(**{"inputs": settings.inputs, "classes": settings.classes} | given)
+        _write(path, network.to_dict())
+        return network
+    network = NetworkConfig.from_dict(_read(path))
+    for name, value in given.items():
+        if name in settings.model_fields_set | _shape_names(settings) and getattr(network, name) != value:
+            raise ConfigError(f"setting {name}: got {value}, but {path} has {getattr(network, name)}; use another --folder")
+    return network
+
+
+def _described(settings: Settings) -> dict[str, Any]:
+    """What the settings say of the network, the shape of the data set ``like`` included."""
+    described = {name: getattr(settings, name) for name in ("inputs", "classes", "units", "batch", "seed")}
+    if settings.like is not None:
+        data = load(settings.like)
+        described |= {"inputs": data.inputs, "classes": data.classes}
+    return described
+
+
+def _shape_names(settings: Settings) -> set[str]:
+    return {"inputs", "classes"} if settings.like is not None else set()
+
+
+def open_schedule(settings: Settings) -> Schedule:
+    """The schedule that was last put, or the one that the settings describe."""
+    path = settings.folder / SCHEDULE
+    if path.exists():
+        return Schedule(**_read(path))
+    return Schedule(every=settings.every, idle=settings.idle, dreams_per_frame=settings.dreams_per_frame)
+
+
+def keep_schedule(folder: Path, schedule: Schedule) -> None:
+    """Let the next start find this schedule."""
+    _write(folder / SCHEDULE, asdict(schedule))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: got {type(found).__name__}, expected an object")
+    return found
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    """The file is there as a whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        json.dump(data, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

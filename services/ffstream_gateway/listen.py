@@ -1,0 +1,55 @@
+"""Running the service in this program until it is told to stop."""
+
+import logging
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ffstream_gateway.app import create_app
+from ffstream_gateway.settings import Settings
+
+LINGER = 5
+"""Seconds that open connections get to finish when the service stops."""
+
+
+class Server(uvicorn.Server):
+    """Says where it listens, in one line on stdout, as soon as it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            print(f"ffstream listens on {url(listening)}", flush=True)
+
+
+def url(listening: socket.socket) -> str:
+    """The address of a socket as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen(flags: dict[str, Any], file: Path | None) -> None:
+    """Serve until SIGINT or SIGTERM; returns when everything is closed in order.
+
+    Args:
+        flags: settings that were given explicitly.
+        file: TOML file with settings.
+
+    Raises:
+        ConfigError: when the settings cannot work.
+        OSError: when the address cannot be listened on.
+    """
+    settings = Settings.load(flags, file)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.create_server((settings.host, settings.port), family=family) as listening:
+        # Accepted sockets inherit it. asyncio does not set it on a socket like this one, and answers then take 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(
+            create_app(settings), access_log=False, log_config=None, log_level="warning", timeout_graceful_shutdown=LINGER
+        )
+        with suppress(KeyboardInterrupt):
+            Server(config).run([listening])

@@ -1,0 +1,222 @@
+"""Answers, as pydantic models, with the examples that the OpenAPI page shows."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ffstream.layer import LayerReport
+from ffstream.polarity import Polarity
+from ffstream.schedule import Schedule
+from ffstream.stream.events import Recorded, Sleep
+from ffstream_gateway.service import Service
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class Accepted(BaseModel):
+    """Frames that will be learned, come what may."""
+
+    model_config = _example(first=1, last=2, frames=2, repeated=False, waiting=2)
+
+    first: int
+    last: int
+    frames: int
+    repeated: Annotated[bool, Field(description="whether an earlier request had the same idempotency key")]
+    waiting: Annotated[int, Field(description="accepted frames that are not under way yet")]
+
+
+class Classified(BaseModel):
+    """Labels and scores [frames, classes], with the version of the weights that gave them."""
+
+    model_config = _example(labels=[1], scores=[[0.2, 0.8]], method="goodness", seq=120, status="live")
+
+    labels: list[int]
+    scores: list[list[float]]
+    method: str
+    seq: Annotated[int, Field(description="event up to which these weights have learned")]
+    status: Annotated[str, Field(description="cold before anything was learned: all labels score the same")]
+
+
+class SleepRequest(BaseModel):
+    """How long to sleep."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"dreams": 500}, {}]})
+
+    dreams: Annotated[int | None, Field(gt=0, le=10_000_000, description="negatives; null for what is owed")] = None
+
+
+class SleepPlanned(BaseModel):
+    """A sleep that is journaled and will be slept."""
+
+    model_config = _example(seq=121, dreams=500, reason="request")
+
+    seq: int
+    dreams: int
+    reason: str
+
+
+class ScheduleModel(BaseModel):
+    """When the network sleeps: after ``every`` labelled frames, after ``idle`` seconds without any, or on request only."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0}]}
+    )
+
+    every: Annotated[int | None, Field(ge=1, description="labelled frames; null for never")]
+    idle: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="seconds; null for never")]
+    dreams_per_frame: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+    def schedule(self) -> Schedule:
+        """As the stream takes it."""
+        return Schedule(**self.model_dump())
+
+
+class LastSleep(BaseModel):
+    """The latest sleep in the journal."""
+
+    seq: int
+    reason: str
+    dreams: int
+    at: Annotated[float, Field(description="Unix time in seconds")]
+
+
+class SleepState(BaseModel):
+    """Whether the network sleeps, and what sleep it owes."""
+
+    phase: str
+    owed: Annotated[int, Field(description="labelled frames since the last sleep")]
+    sleeps: int
+    dreams: int
+    last: LastSleep | None
+    schedule: ScheduleModel
+
+
+class PolarityReport(BaseModel):
+    """What a layer's latest batch of one polarity looked like."""
+
+    goodness: float
+    p_positive: float
+    taught: Annotated[float, Field(description="share of rows that still taught something")]
+
+
+class LayerState(BaseModel):
+    """A layer, counted from 1."""
+
+    layer: int
+    positive: PolarityReport | None
+    negative: PolarityReport | None
+
+
+class Status(BaseModel):
+    """What the service is doing and has learned. Accuracies are prequential: every frame is predicted before it is learned."""
+
+    state: str
+    seq: int
+    accepted: int
+    frames: Annotated[int, Field(description="frames learned")]
+    waiting: int
+    labelled: int
+    phase: str
+    accuracy: Annotated[float | None, Field(description="of the last 500 labelled frames")]
+    accuracy_overall: float | None
+    dreams: int
+    sleeps: int
+    frames_per_second: float
+    reader_seq: Annotated[int, Field(description="event up to which the weights that classify have learned")]
+    layers: list[LayerState]
+    network: dict[str, Any]
+    version: str
+    error: str | None
+
+
+class SnapshotPlanned(BaseModel):
+    """A snapshot whose barrier is journaled."""
+
+    model_config = _example(seq=122)
+
+    seq: int
+
+
+class Snapshot(BaseModel):
+    """A snapshot that is whole."""
+
+    seq: int
+    frames: int
+    parts: list[str]
+    torch: str
+
+
+class StateAnswer(BaseModel):
+    """One word."""
+
+    state: str
+
+
+def sleep_state(service: Service) -> SleepState:
+    """What ``GET /sleep`` answers."""
+    stream = service.stream
+    last = stream.journal.last(Sleep.kind)
+    return SleepState(
+        phase=stream.progress.phase.value,
+        owed=stream.sequencer.debt.frames,
+        sleeps=stream.progress.sleeps,
+        dreams=stream.progress.dreams,
+        last=_last_sleep(last) if last else None,
+        schedule=schedule_model(stream.sequencer.schedule),
+    )
+
+
+def schedule_model(schedule: Schedule) -> ScheduleModel:
+    """A schedule as it is answered."""
+    return ScheduleModel(every=schedule.every, idle=schedule.idle, dreams_per_frame=schedule.dreams_per_frame)
+
+
+def _last_sleep(recorded: Recorded) -> LastSleep:
+    planned = sleep_planned(recorded)
+    return LastSleep(seq=recorded.seq, reason=planned.reason, dreams=planned.dreams, at=recorded.at)
+
+
+def sleep_planned(recorded: Recorded) -> SleepPlanned:
+    """A journaled sleep as it is answered."""
+    assert isinstance(recorded.event, Sleep)
+    event = recorded.event
+    return SleepPlanned(seq=recorded.seq, dreams=event.steps * event.batch, reason=event.reason)
+
+
+def status(service: Service, version: str) -> Status:
+    """What ``GET /status`` answers."""
+    stream, progress = service.stream, service.stream.progress
+    return Status(
+        state=service.state.value,
+        seq=progress.seq,
+        accepted=stream.journal.last_frame,
+        frames=progress.frames,
+        waiting=stream.sequencer.waiting,
+        labelled=progress.labelled,
+        phase=progress.phase.value,
+        accuracy=progress.accuracy,
+        accuracy_overall=progress.accuracy_overall,
+        dreams=progress.dreams,
+        sleeps=progress.sleeps,
+        frames_per_second=round(service.frames_per_second, 1),
+        reader_seq=stream.reader.seq,
+        layers=_layers(stream.config.depth, progress.goodness),
+        network=stream.config.to_dict(),
+        version=version,
+        error=service.error,
+    )
+
+
+def _layers(depth: int, reports: dict[Polarity, tuple[LayerReport, ...]]) -> list[LayerState]:
+    def of(polarity: Polarity, index: int) -> PolarityReport | None:
+        if polarity not in reports:
+            return None
+        report = reports[polarity][index]
+        return PolarityReport(goodness=report.goodness, p_positive=report.p_positive, taught=report.taught)
+
+    return [
+        LayerState(layer=index + 1, positive=of(Polarity.POSITIVE, index), negative=of(Polarity.NEGATIVE, index))
+        for index in range(depth)
+    ]

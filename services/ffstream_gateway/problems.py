@@ -1,0 +1,104 @@
+"""Refusals as RFC 9457 problem details: what was got, what was expected, and where."""
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError, ShapeError
+
+MEDIA_TYPE = "application/problem+json"
+PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
+
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
+    """A refusal.
+
+    Args:
+        status: of the HTTP answer.
+        kind: stable name, the end of the problem's ``type``.
+        detail: what was got and what was expected.
+        place: where in the request, like ``frames[3][7]`` or ``line 37``.
+        headers: further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        place: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.place = place
+        self.headers = headers
+
+    def answer(self) -> JSONResponse:
+        """The refusal as an HTTP answer."""
+        body: dict[str, Any] = {
+            "type": f"urn:ffstream:problem:{self.kind}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.place is not None:
+            body["place"] = self.place
+        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
+    """The library's errors as refusals."""
+    match error:
+        case ShapeError():
+            return shape(str(error))
+        case BacklogError():
+            return Problem(429, "backlog", str(error), headers={"Retry-After": str(wait_seconds)})
+        case KeyReuseError():
+            return Problem(422, "idempotency-key", str(error), place="Idempotency-Key")
+        case JournalError():
+            log.error("the journal refuses: %s", error)
+            return Problem(503, "journal", str(error), headers={"Retry-After": "5"})
+    return Problem(500, "internal", str(error))
+
+
+def shape(detail: str) -> Problem:
+    """Frames or labels that the network does not take; the place is read off the message."""
+    found = PLACE.match(detail)
+    return Problem(422, "shape", detail, place=found[1] if found else None)
+
+
+def install(app: FastAPI) -> None:
+    """Have every refusal of ``app`` speak problem+json."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> JSONResponse:
+        return error.answer()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return Problem(422, "invalid", f"{place}: got {first.get('input')!r}: {first['msg']}", place=place).answer()
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        return Problem(error.status_code, kind, detail, headers=error.headers).answer()
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> JSONResponse:
+        return Problem(500, "internal", f"{type(error).__name__}: {error}").answer()

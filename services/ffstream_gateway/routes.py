@@ -1,0 +1,196 @@
+"""What the service can be asked over HTTP. Each route reads, asks the service, answers."""
+
+import asyncio
+import hashlib
+from concurrent.futures import Future
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+import ffstream
+from ffstream.classify import Method
+from ffstream.errors import FFStreamError
+from ffstream.frames import check_frames, to_tensor
+from ffstream.stream.events import Recorded
+from ffstream_gateway import bodies, models
+from ffstream_gateway.problems import Problem, refuse
+from ffstream_gateway.service import Service, State
+
+JOURNALED_WITHIN = 30.0
+"""Seconds that a request for a sleep or a snapshot waits for its place in the journal."""
+
+
+def the_service(request: Request) -> Service:
+    """The service that the application was made for."""
+    service: Service = request.app.state.service
+    return service
+
+
+async def raw_body(request: Request) -> bytes:
+    """The whole body; the application's limit holds while it comes in."""
+    return await request.body()
+
+
+def _frames(media: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI description of a body that :mod:`ffstream_gateway.bodies` reads."""
+    npy = {"schema": {"type": "string", "format": "binary"}}
+    return {"requestBody": {"required": True, "content": {**media, bodies.NPY: npy}}}
+
+
+FRAME = [0.0] * 32 + [1.0] * 32
+FEED = _frames(
+    {
+        bodies.JSON: {"schema": {"type": "object"}, "example": {"frames": [FRAME, FRAME], "labels": [3, None]}},
+        bodies.NDJSON: {"schema": {"type": "string"}, "example": f'{{"frame": {FRAME}, "label": 3}}\n'},
+    }
+)
+CLASSIFY = _frames(
+    {
+        bodies.JSON: {"schema": {"type": "object"}, "example": {"frames": [FRAME]}},
+        bodies.NDJSON: {"schema": {"type": "string"}, "example": f'{{"frame": {FRAME}}}\n'},
+    }
+)
+
+The = Annotated[Service, Depends(the_service)]
+Raw = Annotated[bytes, Depends(raw_body)]
+ContentType = Annotated[str, Header(include_in_schema=False)]
+
+router = APIRouter()
+
+
+@router.post("/feed", status_code=202, openapi_extra=FEED)
+async def feed(
+    service: The,
+    raw: Raw,
+    content_type: ContentType = "",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> models.Accepted:
+    """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
+
+    The same Idempotency-Key with the same body is answered again and learned once. A ``.npy`` body holds the frames [n, inputs]
+    and may go on with a second array, the labels [n].
+    """
+    if not service.accepts:
+        raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
+    return await run_in_threadpool(_accept, service, raw, content_type, idempotency_key)
+
+
+def _accept(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
+    stream, digest = service.stream, hashlib.sha256(content_type.encode() + b"\n" + raw).hexdigest()
+    try:
+        body = bodies.read(content_type, raw, stream.config, labels=True)
+        accepted = stream.accept(body.frames, body.labels, limit=service.settings.backlog, key=key, digest=digest)
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
+    service.nudge()
+    return models.Accepted(
+        first=accepted.first,
+        last=accepted.last,
+        frames=accepted.last - accepted.first + 1,
+        repeated=accepted.repeated,
+        waiting=stream.sequencer.waiting,
+    )
+
+
+@router.post("/classify", openapi_extra=CLASSIFY)
+async def classify(
+    service: The,
+    raw: Raw,
+    content_type: ContentType = "",
+    method: Annotated[Method, Query(description="how a label is chosen")] = Method.GOODNESS,
+    shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for goodness to decide")] = 3,
+) -> models.Classified:
+    """Classify frames with the newest published weights. Never learns; answers in every state."""
+    return await run_in_threadpool(_classify, service, raw, content_type, method, shortlist)
+
+
+def _classify(service: Service, raw: bytes, content_type: str, method: Method, shortlist: int) -> models.Classified:
+    reader = service.stream.reader
+    try:
+        body = bodies.read(content_type, raw, reader.config, labels=False)
+        frames = to_tensor(check_frames(body.frames, reader.config.inputs))
+    except FFStreamError as error:
+        raise refuse(error, 1) from error
+    found = reader.classify(frames, method, shortlist)
+    return models.Classified(
+        labels=found.labels.tolist(),
+        scores=found.scores.tolist(),
+        method=method.value,
+        seq=reader.seq,
+        status="cold" if reader.cold else "live",
+    )
+
+
+@router.post("/sleep", status_code=202)
+async def sleep(service: The, request: models.SleepRequest | None = None) -> models.SleepPlanned:
+    """Sleep as soon as what is under way is learned; frames go on being accepted."""
+    return models.sleep_planned(await _journaled(service, service.request_sleep(request.dreams if request else None)))
+
+
+async def _journaled(service: Service, future: Future[Recorded]) -> Recorded:
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), JOURNALED_WITHIN)
+    except TimeoutError as error:
+        detail = f"not journaled within {JOURNALED_WITHIN:.0f} s: the service is {service.state.value}"
+        raise Problem(503, "busy", detail, headers={"Retry-After": "5"}) from error
+
+
+@router.get("/sleep")
+def sleep_state(service: The) -> models.SleepState:
+    """Whether the network sleeps, what it owes, and by which schedule."""
+    return models.sleep_state(service)
+
+
+@router.get("/schedule")
+def schedule(service: The) -> models.ScheduleModel:
+    """When the network sleeps."""
+    return models.schedule_model(service.stream.sequencer.schedule)
+
+
+@router.put("/schedule")
+def put_schedule(service: The, wanted: models.ScheduleModel) -> models.ScheduleModel:
+    """Sleep by another schedule, also after a restart."""
+    service.reschedule(wanted.schedule())
+    return wanted
+
+
+@router.get("/status")
+def status(service: The) -> models.Status:
+    """What the service is doing and has learned."""
+    return models.status(service, ffstream.__version__)
+
+
+@router.post("/snapshots", status_code=202)
+async def snapshot(service: The) -> models.SnapshotPlanned:
+    """Save everything as it is after what is under way."""
+    return models.SnapshotPlanned(seq=(await _journaled(service, service.request_snapshot())).seq)
+
+
+@router.get("/snapshots")
+def snapshots(service: The) -> list[models.Snapshot]:
+    """Snapshots that are whole, newest first."""
+    return [
+        models.Snapshot(seq=each.seq, frames=each.progress["frames"], parts=sorted(each.files), torch=each.torch)
+        for each in service.stream.saved()
+    ]
+
+
+@router.get("/livez")
+def livez() -> models.StateAnswer:
+    """Whether the process answers."""
+    return models.StateAnswer(state="live")
+
+
+@router.get("/readyz", responses={503: {"model": models.StateAnswer}})
+def readyz(service: The) -> JSONResponse:
+    """Whether what is fed is learned at once."""
+    return JSONResponse({"state": service.state.value}, 200 if service.state is State.READY else 503)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,194 @@
+"""The stream as a service: one thread turns it, any thread may feed and classify, failures are recovered from."""
+
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from enum import Enum
+
+import torch
+
+from ffstream.errors import FFStreamError
+from ffstream.schedule import Schedule
+from ffstream.stream.events import Barrier, Recorded
+from ffstream.stream.stream import Stream
+from ffstream_gateway.folder import FolderLock, keep_schedule, open_network, open_schedule
+from ffstream_gateway.settings import Settings
+
+ATTEMPTS = 5
+PAUSE = 0.5
+"""Recoveries in a row without anything new learned before the service gives up, and seconds between them, growing."""
+
+TURN = 0.05
+REST = 0.1
+PATIENT = 0.005
+"""Seconds: to wait for an outcome, between two looks at an idle stream, and while a micro-batch fills."""
+
+RATE_OVER = 5.0
+"""Seconds over which frames a second are counted."""
+
+log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """What the service can do now. Frames are accepted in all but the last two, classified in all."""
+
+    STARTING = "starting"
+    REPLAYING = "replaying"
+    READY = "ready"
+    RECOVERING = "recovering"
+    FAILED = "failed"
+    CLOSING = "closing"
+
+
+class Service:
+    """Owns the stream of one folder.
+
+    Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning.
+
+    Raises:
+        ConfigError: when folder and settings do not fit, or another service has the folder.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        torch.set_num_threads(1)
+        self.settings = settings
+        self.state = State.STARTING
+        self.error: str | None = None
+        self._lock = FolderLock(settings.folder)
+        try:
+            self.stream = _open_stream(settings)
+        except BaseException:
+            self._lock.free()
+            raise
+        self._told_to_stop = threading.Event()
+        self._something_to_do = threading.Event()
+        self._learned: deque[tuple[float, int]] = deque()
+        self._thread = threading.Thread(target=self._learn, name="learn")
+
+    def open(self) -> None:
+        """Start the chain and the learning, in a thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more, learn what waits, save, stop everything."""
+        self.state = State.CLOSING
+        self._told_to_stop.set()
+        self._something_to_do.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.stream.close()
+        self._lock.free()
+
+    @property
+    def accepts(self) -> bool:
+        """Whether frames are accepted now."""
+        return self.state not in (State.FAILED, State.CLOSING)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames learned a second, over the last seconds."""
+        learned = list(self._learned)
+        if len(learned) < 2:
+            return 0.0
+        (start, before), (end, after) = learned[0], learned[-1]
+        return (after - before) / max(end - start, 1e-3)
+
+    def wait_seconds(self) -> int:
+        """How long a client had better wait until half of what waits is learned."""
+        return int(min(60, max(1, self.stream.sequencer.waiting / 2 / max(self.frames_per_second, 1.0))))
+
+    def nudge(self) -> None:
+        """Something was accepted: do not wait for the next look."""
+        self._something_to_do.set()
+
+    def request_sleep(self, dreams: int | None) -> Future[Recorded]:
+        """See :class:`~ffstream.stream.sequencer.Sequencer`."""
+        future = self.stream.sequencer.request_sleep(dreams)
+        self.nudge()
+        return future
+
+    def request_snapshot(self) -> Future[Recorded]:
+        """Have a snapshot taken; answers as soon as its barrier is journaled."""
+        future = self.stream.sequencer.request_barrier("request")
+        self.nudge()
+        return future
+
+    def reschedule(self, schedule: Schedule) -> None:
+        """Sleep by another schedule, from now on and after a restart."""
+        keep_schedule(self.settings.folder, schedule)
+        self.stream.sequencer.schedule = schedule
+        self.nudge()
+
+    def _learn(self) -> None:
+        """Turn the stream until told to stop; after a failure open the chain anew."""
+        failures = 0
+        while not self._told_to_stop.is_set():
+            reached = self.stream.sequencer.sent
+            try:
+                self.stream.start()
+                self._turn()
+                self._finish()
+            except Exception as error:
+                failures = 1 if self.stream.sequencer.sent > reached and self.stream.at_rest else failures + 1
+                if not self._recovers(error, failures):
+                    return
+
+    def _recovers(self, error: Exception, failures: int) -> bool:
+        """Whether to try again after ``error``."""
+        log.warning("the chain has failed: %s", error, exc_info=None if isinstance(error, FFStreamError) else error)
+        self.error = f"{type(error).__name__}: {error}"
+        if failures > ATTEMPTS or self._told_to_stop.is_set():
+            self.state = State.FAILED
+            log.error("not recovered after %s attempts; accepted frames are kept in %s", failures, self.settings.folder)
+            return False
+        self.state = State.RECOVERING
+        self._told_to_stop.wait(PAUSE * (failures - 1))
+        return True
+
+    def _turn(self) -> None:
+        while not self._told_to_stop.is_set():
+            self.stream.step(TURN)
+            self._measure()
+            if self.stream.replaying:
+                self.state = State.REPLAYING
+            elif not self._told_to_stop.is_set():
+                self.state, self.error = State.READY, None
+            if self.stream.at_rest:
+                self._something_to_do.wait(PATIENT if self.stream.sequencer.waiting else REST)
+                self._something_to_do.clear()
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        if not self._learned or now - self._learned[-1][0] >= RATE_OVER / 50:
+            self._learned.append((now, self.stream.progress.frames))
+        while now - self._learned[0][0] > RATE_OVER:
+            self._learned.popleft()
+
+    def _finish(self) -> None:
+        """Learn what waits as far as time allows, and save when there is something new to save."""
+        if not self.stream.drain(self.settings.drain_seconds):
+            log.warning("not all was learned in time; the journal keeps the rest for the next start")
+        elif self.stream.journal.last_seq > _seq(self.stream.journal.last(Barrier.kind)):
+            self.stream.snapshot("stop")
+
+
+def _seq(recorded: Recorded | None) -> int:
+    return recorded.seq if recorded else 0
+
+
+def _open_stream(settings: Settings) -> Stream:
+    """The folder's stream, with its chain still to be started."""
+    if settings.chain == "ray":
+        from ffstream.actors import open_stream
+    else:
+        open_stream = Stream.in_process
+    return open_stream(
+        open_network(settings),
+        open_schedule(settings),
+        folder=settings.folder,
+        power_safe=settings.power_safe,
+        snapshot_every=settings.snapshot_every,
+        start=False,
+    )

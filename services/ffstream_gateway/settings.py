@@ -1,0 +1,87 @@
+"""Settings of the service: flags win over the environment (``FFSTREAM_*``), that over a TOML file, that over the defaults."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from ffstream.errors import ConfigError
+
+DEFAULT_FILE = Path("ffstream.toml")
+NEVER = ("never", "none", "")
+
+
+class Settings(BaseSettings):
+    """What ``ffstream serve`` can be told; the command's help says what each one is."""
+
+    model_config = SettingsConfigDict(env_prefix="FFSTREAM_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    folder: Path = Path("ffstream-data")
+    chain: Literal["ray", "in-process"] = "ray"
+    like: str | None = None
+    inputs: int = Field(64, ge=1)
+    classes: int = Field(10, ge=2)
+    units: Annotated[tuple[int, ...], NoDecode] = (500, 500)
+    batch: int = Field(25, ge=1)
+    seed: int = 0
+    every: int | None = Field(125, ge=1)
+    idle: float | None = Field(5.0, gt=0)
+    dreams_per_frame: float = Field(1.0, gt=0, le=100)
+    backlog: int = Field(20_000, ge=1)
+    max_body: ByteSize = ByteSize(64 << 20)
+    snapshot_every: int | None = Field(1000, ge=1)
+    power_safe: bool = False
+    drain_seconds: float = Field(60.0, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def _split(cls, units: Any) -> Any:
+        return [part.strip() for part in units.split(",")] if isinstance(units, str) else units
+
+    @field_validator("every", "idle", "snapshot_every", mode="before")
+    @classmethod
+    def _never(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and value.lower() in NEVER else value
+
+    @classmethod
+    def load(cls, flags: dict[str, Any], file: Path | None = None) -> Self:
+        """Settings from everywhere they may come from.
+
+        Args:
+            flags: those given explicitly.
+            file: TOML file; None for ``$FFSTREAM_SETTINGS``, or ``ffstream.toml`` when there is one.
+
+        Raises:
+            ConfigError: in one line, naming the setting.
+        """
+        named = file or (Path(os.environ["FFSTREAM_SETTINGS"]) if "FFSTREAM_SETTINGS" in os.environ else None)
+        if named is not None and not named.is_file():
+            raise ConfigError(f"settings file {named}: not there")
+
+        class Loaded(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                **_: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, named or DEFAULT_FILE)
+
+        try:
+            return Loaded(**flags)
+        except ValidationError as error:
+            raise ConfigError("; ".join(_tell(each) for each in error.errors())) from error
+        except ValueError as error:
+            raise ConfigError(f"settings file {named or DEFAULT_FILE}: {error}") from error
+
+
+def _tell(error: Any) -> str:
+    place = ".".join(map(str, error["loc"]))
+    return f"setting {place}: got {error['input']!r}: {error['msg']}"

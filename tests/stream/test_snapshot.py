@@ -1,0 +1,164 @@
+import json
+import logging
+
+import pytest
+import torch
+
+from ffstream import NetworkConfig, Schedule, Stream
+from ffstream.errors import SnapshotError
+from ffstream.stream.snapshot import Manifest, digest, folder_of, manifests, read_part, write_manifest, write_part
+
+CONFIG = "the digest of a configuration"
+
+
+def state(number):
+    return {"weights": torch.full((3, 2), float(number)), "place": torch.tensor([number, 0])}
+
+
+def write(root, seq, *, keep=10, config=CONFIG):
+    files = {name: write_part(folder_of(root, seq), name, state(seq)) for name in ("layer-0", "dreamer")}
+    write_manifest(root, Manifest(seq, config, files, {"frames": seq}), keep)
+    return folder_of(root, seq)
+
+
+def whole(root):
+    return [manifest.seq for manifest in manifests(root, CONFIG)]
+
+
+def test_what_is_written_reads_back(tmp_path):
+    write(tmp_path, 7)
+    (manifest,) = manifests(tmp_path, CONFIG)
+    assert (manifest.seq, manifest.progress) == (7, {"frames": 7})
+    for name in manifest.files:
+        part = read_part(tmp_path, manifest, name)
+        assert digest(part) == digest(state(7))
+        assert part["place"].dtype == torch.int64
+
+
+def test_newest_first_and_the_oldest_go(tmp_path):
+    for seq in (5, 100, 20, 3000):
+        write(tmp_path, seq, keep=3)
+    assert whole(tmp_path) == [3000, 100, 20]
+    assert not folder_of(tmp_path, 5).exists()
+
+
+def test_no_folder_no_snapshots(tmp_path):
+    assert whole(tmp_path / "missing") == []
+
+
+def flip_a_bit(folder):
+    path = folder / "layer-0.safetensors"
+    blob = bytearray(path.read_bytes())
+    blob[-1] ^= 1
+    path.write_bytes(blob)
+
+
+def cut_a_part(folder):
+    path = folder / "dreamer.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def lose_a_part(folder):
+    (folder / "layer-0.safetensors").unlink()
+
+
+def lose_the_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+def tear_the_manifest(folder):
+    path = folder / "manifest.json"
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def empty_the_manifest(folder):
+    (folder / "manifest.json").write_bytes(b"")
+
+
+def of_another_format(folder):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
+
+
+DAMAGES = [flip_a_bit, cut_a_part, lose_a_part, lose_the_manifest, tear_the_manifest, empty_the_manifest, of_another_format]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_snapshot_is_passed_over(tmp_path, damage, caplog):
+    write(tmp_path, 1)
+    damage(write(tmp_path, 2))
+    with caplog.at_level(logging.WARNING):
+        assert whole(tmp_path) == [1]
+    assert "snapshot 2 passed over" in caplog.text
+
+
+def test_a_part_that_changed_after_the_manifest_was_read(tmp_path):
+    folder = write(tmp_path, 1)
+    (manifest,) = manifests(tmp_path, CONFIG)
+    flip_a_bit(folder)
+    with pytest.raises(SnapshotError, match="sha256"):
+        read_part(tmp_path, manifest, "layer-0")
+
+
+def test_another_configuration_is_refused(tmp_path):
+    write(tmp_path, 1, config="of another")
+    with pytest.raises(SnapshotError, match="another configuration"):
+        whole(tmp_path)
+
+
+def test_other_files_do_not_count(tmp_path):
+    write(tmp_path, 1)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "lost+found").write_text("")
+    assert whole(tmp_path) == [1]
+
+
+def test_a_digest_sees_names_and_bits():
+    one = {"a": torch.tensor([1.0, 2.0])}
+    assert digest(one) == digest({"a": torch.tensor([1.0, 2.0])})
+    assert digest(one) != digest({"b": torch.tensor([1.0, 2.0])})
+    assert digest(one) != digest({"a": torch.tensor([1.0, torch.nextafter(torch.tensor(2.0), torch.tensor(3.0))])})
+    assert digest(one) != digest({"a": torch.tensor([-0.0, 2.0])})
+
+
+NETWORK = NetworkConfig(inputs=3, classes=2, units=(8, 8), batch=5)
+
+
+def feed(stream, n):
+    stream.feed(torch.rand(n, 3, generator=torch.Generator().manual_seed(n)).numpy(), [0, 1] * (n // 2))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_stream_goes_on_from_the_snapshot_before_a_damaged_one(tmp_path, damage):
+    stream = Stream.in_process(NETWORK, Schedule(every=10, idle=None), folder=tmp_path)
+    feed(stream, 20)
+    first = stream.snapshot()
+    feed(stream, 10)
+    second = stream.snapshot()
+    feed(stream, 4)
+    expected, progress = stream.chain.digests(), stream.progress
+    stream.close()
+    damage(folder_of(tmp_path / "snapshots", second))
+    again = Stream.in_process(NETWORK, Schedule(every=10, idle=None), folder=tmp_path)
+    assert again.reader.seq == first
+    again.settle()
+    assert again.chain.digests() == expected
+    assert again.progress.frames == progress.frames
+    assert [manifest.seq for manifest in again.saved()] == [second, first], "replay passes the barrier and saves again"
+    again.close()
+
+
+def test_a_stream_keeps_the_newest_three(tmp_path):
+    stream = Stream.in_process(NETWORK, folder=tmp_path)
+    made = [stream.snapshot() for _ in range(5)]
+    assert [manifest.seq for manifest in stream.saved()] == made[:-4:-1]
+    stream.close()
+
+
+def test_a_stream_refuses_the_snapshots_of_another_network(tmp_path):
+    stream = Stream.in_process(NETWORK, folder=tmp_path)
+    stream.snapshot()
+    stream.close()
+    other = NetworkConfig(inputs=3, classes=2, units=(8, 8), batch=5, seed=1)
+    with pytest.raises(SnapshotError, match="another configuration"):
+        Stream.in_process(other, folder=tmp_path)

@@ -1,0 +1,108 @@
+import dataclasses
+import json
+
+import pytest
+
+from ffstream import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream.errors import ConfigError
+
+FULL = NetworkConfig(
+    inputs=3,
+    classes=2,
+    units=(5, 4),
+    batch=7,
+    label_strength=0.3,
+    memory=9,
+    seed=11,
+    layer=PLAIN,
+    readout=ReadoutConfig(rate=1.0),
+)
+
+
+@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2)])
+def test_round_trip_through_json(config):
+    again = NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert again.digest() == config.digest()
+    assert hash(again) == hash(config)
+
+
+OTHER = {"inputs": 4, "classes": 3, "units": (5, 4, 3), "batch": 8, "label_strength": 0.4, "memory": 10, "seed": 12}
+OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig()}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig)])
+def test_the_digest_sees_every_field(name):
+    other = dataclasses.replace(FULL, **{name: OTHER[name]})
+    assert other.digest() != FULL.digest()
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(LayerConfig) if field.name != "goodness"])
+def test_the_digest_sees_every_constant_of_a_layer(name):
+    value = getattr(PLAIN, name)
+    other = {"rule": "curvature"}.get(name) if isinstance(value, str) else type(value)(value / 2 + 1 / 4)
+    if isinstance(value, int):
+        other = value + 1
+    assert dataclasses.replace(FULL, layer=dataclasses.replace(PLAIN, **{name: other})).digest() != FULL.digest()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"inputs": 0}, "inputs: got 0"),
+        ({"classes": 1}, "at least 2"),
+        ({"units": ()}, "units"),
+        ({"units": (5, 0)}, "units"),
+        ({"batch": 0}, "batch: got 0"),
+        ({"memory": 0}, "memory: got 0"),
+    ],
+)
+def test_networks_that_cannot_work(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        dataclasses.replace(FULL, **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"goodness": "charm"},
+        {"rule": "luck"},
+        {"sharpness": 0.0},
+        {"rate": -1.0},
+        {"rate": float("nan")},
+        {"damping": 0.0},
+        {"momentum": 1.0},
+        {"momentum": -0.1},
+        {"directions": 0},
+    ],
+)
+def test_layers_that_cannot_work(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        LayerConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data | {"colour": "red"}, "colour"),
+        (lambda data: data | {"layer": data["layer"] | {"colour": "red"}}, "colour"),
+        (lambda data: {name: value for name, value in data.items() if name != "units"}, "units"),
+        (lambda data: {name: value for name, value in data.items() if name != "layer"}, "layer"),
+        pytest.param(
+            lambda data: {name: value for name, value in data.items() if name != "inputs"},
+            "inputs",
+            marks=pytest.mark.xfail(strict=True, raises=TypeError, reason="from_dict lets a missing name through as TypeError"),
+        ),
+        (lambda data: data | {"layer": None}, "configuration"),
+        (lambda data: data | {"units": None}, "configuration"),
+        (lambda data: data | {"classes": 1}, "classes"),
+    ],
+)
+def test_data_that_is_no_network(change, said):
+    with pytest.raises(ConfigError, match=said):
+        NetworkConfig.from_dict(change(FULL.to_dict()))
+
+
+def test_the_first_layer_sees_frame_and_label():
+    assert [FULL.layer_inputs(index) for index in range(FULL.depth)] == [5, 5]
+    assert [dataclasses.replace(FULL, units=(9, 8, 7)).layer_inputs(index) for index in range(3)] == [5, 9, 8]

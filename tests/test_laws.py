@@ -1,0 +1,79 @@
+"""Every law, for everything that has to keep it."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ffstream import PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
+from ffstream.goodness import GOODNESS
+from ffstream.negatives import ConfusionMemory
+from ffstream.stream.journal import SqliteJournal
+from ffstream.stream.memory_journal import MemoryJournal
+
+RULES = {
+    "curvature": LayerConfig(),
+    "plain": PLAIN,
+    "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
+}
+SHAPES = [(6, 90), (40, 25), (120, 30)]
+NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=300)
+SCHEDULE = Schedule(every=30, idle=None)
+
+
+def parametrize(checks):
+    return pytest.mark.parametrize("check", checks, ids=lambda check: check.__name__.removeprefix("check_"))
+
+
+@parametrize(checks.LAYER_CHECKS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("rule", RULES)
+def test_layer(check, rule, shape):
+    check(partial(Layer, config=RULES[rule]), *shape)
+
+
+@parametrize(checks.GOODNESS_CHECKS)
+@pytest.mark.parametrize("name", GOODNESS)
+def test_goodness(check, name):
+    check(lambda: GOODNESS[name])
+
+
+@parametrize(checks.NEGATIVE_CHECKS)
+def test_negatives(check):
+    check(ConfusionMemory)
+
+
+@parametrize(checks.JOURNAL_CHECKS)
+@pytest.mark.parametrize("kind", ["sqlite", "power_safe", "memory"])
+def test_journal(check, kind, tmp_path):
+    made = iter(range(10))
+    make = {
+        "sqlite": lambda inputs: SqliteJournal(tmp_path / f"{next(made)}.sqlite", inputs),
+        "power_safe": lambda inputs: SqliteJournal(tmp_path / f"{next(made)}.sqlite", inputs, power_safe=True),
+        "memory": MemoryJournal,
+    }
+    check(make[kind])
+
+
+def in_folder(folder: Path) -> Stream:
+    return Stream.in_process(NETWORK, SCHEDULE, folder=folder)
+
+
+def in_memory(folder: Path) -> Stream:
+    return Stream.in_process(NETWORK, SCHEDULE)
+
+
+def few_credits(folder: Path) -> Stream:
+    return Stream.in_process(NETWORK, SCHEDULE, folder=folder, credits=1, publish_every=1)
+
+
+@parametrize(checks.CHAIN_CHECKS)
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits])
+def test_chain(check, make):
+    check(make)
+
+
+@parametrize(checks.DURABLE_CHECKS)
+@pytest.mark.parametrize("make", [in_folder, few_credits])
+def test_durable_chain(check, make):
+    check(make)
