@@ -17,7 +17,7 @@ RULES = {
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]
-NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=300)
+NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
 SCHEDULE = Schedule(every=30, idle=None)
 
 

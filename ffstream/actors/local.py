@@ -8,7 +8,9 @@ keeps its files in a folder that goes when it goes.
 import logging
 import shutil
 import tempfile
+from contextlib import suppress
 
+import psutil
 import ray
 
 from ffstream.errors import ChainError
@@ -16,6 +18,9 @@ from ffstream.errors import ChainError
 OBJECT_STORE = 256 << 20
 INLINE_UP_TO = 1 << 20
 """Bytes: shared memory for published weights, and the size up to which a message travels in the call itself."""
+
+GRACE = 1.0
+"""Seconds that Ray's processes get to end by themselves."""
 
 
 class LocalRay:
@@ -25,7 +30,7 @@ class LocalRay:
         self._folder: str | None = None
 
     def open(self) -> None:
-        """Start Ray when it does not run; a few seconds.
+        """Start Ray when it does not run; a few seconds. Its processes die with the thread that calls this.
 
         Raises:
             ChainError: when it does not start.
@@ -56,6 +61,16 @@ class LocalRay:
     def close(self) -> None:
         """Stop Ray if it was started here."""
         if self._folder is not None:
+            family = _ray_processes()
             ray.shutdown()
+            for left in psutil.wait_procs(family, timeout=GRACE)[1]:
+                with suppress(psutil.NoSuchProcess):
+                    left.kill()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _ray_processes() -> list[psutil.Process]:
+    """All that Ray has started: its servers, and what they have started. Two of its agents outlive them for a minute."""
+    servers = [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
+    return servers + [process for server in servers for process in server.children(recursive=True)]

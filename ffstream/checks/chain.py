@@ -26,7 +26,7 @@ from ffstream.stream.stream import SNAPSHOTS, Stream
 FRAMES = 120
 """Frames in a check's stream; a stream to be checked keeps at least as many, and sleeps at least once on the way."""
 
-SLACK = 100_000
+SLACK = 25_000
 """Bytes that a stream may grow by while it lives on: caches, not history."""
 
 
@@ -187,7 +187,7 @@ def _bytes() -> int:
 def check_memory_bounded(make: MakeStream) -> None:
     """Once the memories are full, a stream that lives on does not grow."""
     with _opened(make) as stream:
-        full = 2 * stream.config.memory
+        full = 8 * stream.config.memory
         part = sample(stream, 0, stream.config.batch)
         tracemalloc.start()
         try:

@@ -193,11 +193,13 @@ def check_restore(make: MakeLayer, inputs: int, units: int) -> None:
     """A layer made anew and given a snapshot takes the same next steps, bit for bit."""
     layer, restored = make(inputs, units, seed=0), make(inputs, units, seed=1)
     _days(layer, inputs, 4)
+    _learn(layer, rows(BATCH, inputs), Polarity.POSITIVE, steps=40)
     snapshot = bits(layer.state())
     _days(restored, inputs, 1)
     restore(restored.state(), snapshot)
     for twin in (layer, restored):
-        _days(twin, inputs, 15)
+        _learn(twin, rows(BATCH, inputs), Polarity.POSITIVE, steps=15)
+        _days(twin, inputs, 12)
     changed = differing(layer.state(), restored.state())
     require(not changed, "snapshot then restore gives the same next update, bit for bit", f"{changed} differ")
     require(bool(differing(snapshot, layer.state())), "learning changes the state that a snapshot holds")

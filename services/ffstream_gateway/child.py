@@ -18,7 +18,8 @@ from ffstream_gateway.client import ClientError
 
 START_WITHIN = 60.0
 STOP_WITHIN = 45.0
-"""Seconds: until the child must listen, and from the signal until it must be gone."""
+LEFT_WITHIN = 5.0
+"""Seconds: until the child must listen, from the signal until it must be gone, and after it what it has started."""
 
 LAST_LINES = 15
 """Of the child's log, shown when it fails."""
@@ -53,16 +54,17 @@ class Child:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         died = kind is not None and issubclass(kind, ClientError) and self._gone_by_itself()
+        fault = ""
         try:
-            stopped = self._stop()
+            fault = self._stop()
         finally:
             self._kill()
-            code, log = self._popen.returncode, self._last_lines()
+            log = self._last_lines()
             shutil.rmtree(self._home, ignore_errors=True)
         if died:
-            raise ChildError(f"the service has died (exit code {code}){log}")
-        if kind is None and not stopped:
-            raise ChildError(f"the service did not stop in order (exit code {code}){log}")
+            raise ChildError(f"the service has died (exit code {self._popen.returncode}){log}")
+        if kind is None and fault:
+            raise ChildError(f"the service {fault}{log}")
 
     def _gone_by_itself(self) -> bool:
         """Whether it has died: a broken connection is noticed a moment before."""
@@ -100,19 +102,20 @@ class Child:
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         return "".join(f"\n  | {line}" for line in ["its log ends with:", *lines]) if lines else "; its log is empty"
 
-    def _stop(self) -> bool:
-        """Ask it to stop; whether it and all its descendants then went by themselves, and in order."""
-        if self._popen.poll() is not None:
-            return False
+    def _stop(self) -> str:
+        """Ask it to stop; what it did wrong, if anything."""
         self._look()
-        self._popen.send_signal(signal.SIGINT)
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGINT)
         try:
             code = self._popen.wait(STOP_WITHIN)
         except subprocess.TimeoutExpired:
             self._look()
-            return False
-        _, left = psutil.wait_procs(self._family, timeout=5.0)
-        return code == 0 and not left
+            return f"did not stop within {STOP_WITHIN:.0f} s"
+        left = psutil.wait_procs(self._family, timeout=LEFT_WITHIN)[1]
+        if left:
+            return f"has left behind {', '.join(str(each) for each in left)}"
+        return f"ended with exit code {code}" if code else ""
 
     def _look(self) -> None:
         """Remember the descendants that live now: once their parent is gone they cannot be found any more."""
@@ -127,4 +130,4 @@ class Child:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
         self._popen.wait()
-        psutil.wait_procs(self._family, timeout=5.0)
+        psutil.wait_procs(self._family, timeout=LEFT_WITHIN)

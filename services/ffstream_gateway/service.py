@@ -65,7 +65,7 @@ class Service:
         self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
         self._learned: deque[tuple[float, int]] = deque()
-        self._thread = threading.Thread(target=self._learn, name="learn")
+        self._thread = threading.Thread(target=self._live, name="learn")
 
     def open(self) -> None:
         """Start the chain and the learning, in a thread."""
@@ -76,9 +76,7 @@ class Service:
         self.state = State.CLOSING
         self._told_to_stop.set()
         self._something_to_do.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self.stream.close()
+        self._thread.join()
         self._lock.free()
 
     @property
@@ -120,6 +118,12 @@ class Service:
         keep_schedule(self.settings.folder, schedule)
         self.stream.sequencer.schedule = schedule
         self.nudge()
+
+    def _live(self) -> None:
+        """One thread opens, turns and closes the stream: Ray's processes die with the thread that started them."""
+        self._learn()
+        self._told_to_stop.wait()
+        self.stream.close()
 
     def _learn(self) -> None:
         """Turn the stream until told to stop; after a failure open the chain anew."""

@@ -36,8 +36,10 @@ def test_demo_learns_and_leaves_nothing(ffstream, tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("said", ["network:", "ready", "learned 2"])
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [("network:", signal.SIGINT), ("ready", signal.SIGINT), ("learned 2", signal.SIGINT), ("learned 2", signal.SIGTERM)],
+)
 def test_interrupted_demo_leaves_nothing(ffstream, tmp_path, said, sent):
     run = ffstream("demo", "--chain", "in-process", "--passes", "20")
     wait_for(lambda: family(run) and said in run.said)

@@ -1,0 +1,28 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from ffstream_gateway.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_one_pass_runs(tmp_path, digits):
+    """The README's figures come from this file; here on data that is at hand."""
+    import numpy as np
+
+    np.savez(tmp_path / "digits.npz", x=digits.x, y=digits.y, x_test=digits.x_held, y_test=digits.y_held)
+    command = [sys.executable, str(ROOT / "examples/one_pass.py"), str(tmp_path / "digits.npz"), "--every", "200"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert said.stdout.count("held out") == 3
+
+
+def test_deployed_settings_are_the_defaults(monkeypatch):
+    """The file that documents every setting names every setting, with its default."""
+    for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:
+        monkeypatch.delenv(name)
+    file = ROOT / "deploy/ffstream.toml"
+    assert Settings.load({}, file).model_dump() == Settings.load({}).model_dump()
+    assert set(tomllib.loads(file.read_text())) == set(Settings.model_fields) - {"like"}
