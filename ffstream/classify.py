@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ffstream.config import NetworkConfig
+from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.labels import LabelViews
 from ffstream.layer import forward
@@ -47,7 +48,9 @@ class Reader:
     Args:
         config: of the network.
         stages: weights of every stage, first to last; they are read, never written.
-        seq: the event up to which the weights have learned; 0 makes the reader cold: every label scores the same.
+        seq: the event up to which the weights have learned.
+
+    ``cold`` tells that no label has been learned yet; then every label scores the same.
     """
 
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights], seq: int = 0) -> None:
@@ -55,15 +58,17 @@ class Reader:
         self.stages = tuple(stages)
         self.seq = seq
         self.views = LabelViews(config.classes, config.label_strength)
+        self.cold = not any(bool(stage.readout.any()) for stage in self.stages)
         self._goodness = GOODNESS[config.layer.goodness]
 
-    @property
-    def cold(self) -> bool:
-        """Whether nothing has been learned yet."""
-        return self.seq == 0
-
     def classify(self, frames: Tensor, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
-        """Classify frames [batch, inputs]."""
+        """Classify frames [batch, inputs].
+
+        Raises:
+            ConfigError: when ``shortlist`` is below 1.
+        """
+        if shortlist < 1:
+            raise ConfigError(f"shortlist: got {shortlist}, expected at least 1 label")
         if self.cold:
             scores = torch.full((len(frames), self.config.classes), 1 / self.config.classes)
         elif method is Method.ONE_PASS:

@@ -5,6 +5,7 @@ The learning constants live beside what they steer; the figures that chose them 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -52,8 +53,11 @@ class LayerConfig:
         if self.rule not in ("curvature", "plain"):
             raise ConfigError(f"rule: got {self.rule!r}, expected 'curvature' or 'plain'")
         for name in ("sharpness", "rate", "damping"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number above 0")
+        for name in ("threshold", "peer", "weight_cost", "memory_weight", "teach_above"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number of at least 0")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum: got {self.momentum}, expected 0 <= momentum < 1")
         if self.directions < 1:
@@ -75,6 +79,11 @@ class ReadoutConfig:
     floor: float = 0.05
     horizon: float = 30.0
     damping: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "floor", "horizon", "damping"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"readout {name}: got {getattr(self, name)}, expected a number above 0")
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,10 @@ class NetworkConfig:
             raise ConfigError(f"batch: got {self.batch}, expected at least 1 frame")
         if self.memory < 1:
             raise ConfigError(f"memory: got {self.memory}, expected at least 1 frame")
+        if self.seed < 0:
+            raise ConfigError(f"seed: got {self.seed}, expected at least 0")
+        if not 0 < self.label_strength < math.inf:
+            raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
 
     @property
     def depth(self) -> int:
@@ -141,9 +154,9 @@ class NetworkConfig:
             plain["units"] = tuple(plain["units"])
             plain["layer"] = LayerConfig(**plain["layer"])
             plain["readout"] = ReadoutConfig(**plain["readout"])
+            return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error
-        return cls(**plain)
 
     def digest(self) -> str:
         """A sha256 that differs when anything differs."""

@@ -5,6 +5,8 @@ Nothing is downloaded but by ``openml:NAME``, which scikit-learn fetches and cac
 
 import gzip
 import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +93,7 @@ def _openml(name: str) -> Dataset:
 
 def _mnist(folder: Path) -> Dataset:
     arrays = [read_idx(_either(folder, name)) for name in MNIST_FILES]
-    x, x_held = (images.reshape(len(images), -1) for images in (arrays[0], arrays[2]))
-    return _checked(folder.name, x, arrays[1], x_held, arrays[3])
+    return _checked(folder.name, *arrays)
 
 
 def _either(folder: Path, name: str) -> Path:
@@ -115,7 +116,7 @@ def read_idx(path: Path) -> NDArray[np.generic]:
         zero, kind, axes = struct.unpack_from(">HBB", raw)
         shape = struct.unpack_from(f">{axes}I", raw, 4)
         values = np.frombuffer(raw, dtype=IDX_TYPES[kind], offset=4 + 4 * axes)
-    except (OSError, EOFError, struct.error, KeyError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, struct.error, KeyError, ValueError) as error:
         raise DatasetError(f"{path}: not a readable IDX file ({error})") from error
     if zero != 0 or values.size != int(np.prod(shape)):
         raise DatasetError(f"{path}: the header promises {shape} values, the file holds {values.size}")
@@ -124,36 +125,49 @@ def read_idx(path: Path) -> NDArray[np.generic]:
 
 def _npz(path: Path) -> Dataset:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path}: not a readable .npz file ({error})") from error
     if not {"x", "y"} <= parts.keys():
         raise DatasetError(f"{path}: expected arrays 'x' and 'y', found {sorted(parts)}")
-    x, y = parts["x"].reshape(len(parts["x"]), -1), parts["y"]
     if {"x_test", "y_test"} <= parts.keys():
-        return _checked(path.stem, x, y, parts["x_test"].reshape(len(parts["x_test"]), -1), parts["y_test"])
-    return _hold_out(path.stem, x, y)
+        return _checked(path.stem, parts["x"], parts["y"], parts["x_test"], parts["y_test"])
+    return _hold_out(path.stem, parts["x"], parts["y"])
 
 
 def _hold_out(name: str, x: NDArray[np.generic], y: NDArray[np.generic]) -> Dataset:
-    held = np.arange(len(x)) % 5 == 4
-    return _checked(name, x[~held], y[~held[: len(y)]], x[held], y[held[: len(y)]])
+    frames, labels = _paired(name, x, y)
+    held = np.arange(len(frames)) % 5 == 4
+    return _checked(name, frames[~held], labels[~held], frames[held], labels[held])
 
 
 def _checked(
     name: str, x: NDArray[np.generic], y: NDArray[np.generic], x_held: NDArray[np.generic], y_held: NDArray[np.generic]
 ) -> Dataset:
-    for frames, labels in ((x, y), (x_held, y_held)):
-        if len(frames) != len(labels) or not len(frames):
-            raise DatasetError(f"{name}: got {len(frames)} frames and {len(labels)} labels, expected as many, and some")
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-            raise DatasetError(f"{name}: labels must be integers from 0, got {labels.dtype} from {labels.min()}")
-    return Dataset(name, _numbers(x), y.astype(np.int64), _numbers(x_held), y_held.astype(np.int64))
+    frames, labels = _paired(name, x, y)
+    frames_held, labels_held = _paired(name, x_held, y_held)
+    if frames.shape[1] != frames_held.shape[1]:
+        raise DatasetError(f"{name}: frames of {frames.shape[1]} numbers, but held-out ones of {frames_held.shape[1]}")
+    return Dataset(name, frames, labels, frames_held, labels_held)
 
 
-def _numbers(frames: NDArray[np.generic]) -> NDArray[np.generic]:
-    return frames if frames.dtype == np.uint8 else frames.astype(np.float32)
+def _paired(name: str, x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
+    """Frames as [n, inputs] of uint8 or float32, and labels as [n] of int64."""
+    if x.ndim < 2 or y.ndim != 1:
+        raise DatasetError(f"{name}: got frames {list(x.shape)} and labels {list(y.shape)}, expected [n, ...] and [n]")
+    if len(x) != len(y) or not x.size:
+        raise DatasetError(f"{name}: got {len(x)} frames and {len(y)} labels, expected as many, and some")
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+        raise DatasetError(f"{name}: labels must be integers from 0, got {y.dtype} from {y.min()}")
+    if x.dtype.kind not in "fiub":
+        raise DatasetError(f"{name}: frames must be numbers, got {x.dtype}")
+    frames = x.reshape(len(x), -1)
+    if frames.dtype != np.uint8:
+        frames = frames.astype(np.float32)
+        if not np.isfinite(frames).all():
+            raise DatasetError(f"{name}: frames must be finite numbers of float32 range")
+    return frames, y.astype(np.int64)
 
 
 def _scikit_learn() -> Any:

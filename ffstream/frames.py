@@ -23,7 +23,7 @@ def check_frames(frames: Any, inputs: int) -> FrameArray:
     Raises:
         ShapeError: saying what was got, what was expected and where.
     """
-    array = np.asarray(frames)
+    array = _array(frames, "frames")
     if array.dtype != np.uint8:
         if array.dtype.kind not in "fiub":
             raise ShapeError(f"frames: got type {array.dtype}, expected numbers (uint8 or floating point)")
@@ -47,7 +47,7 @@ def check_labels(labels: Any, frames: int, classes: int) -> LabelArray:
     """
     if labels is None:
         return np.full(frames, UNLABELLED, dtype=np.int64)
-    array = np.asarray(labels)
+    array = _array(labels, "labels")
     if array.dtype.kind not in "iu":
         raise ShapeError(f"labels: got type {array.dtype}, expected integers")
     if array.shape != (frames,):
@@ -56,6 +56,13 @@ def check_labels(labels: Any, frames: int, classes: int) -> LabelArray:
     if len(bad):
         raise ShapeError(f"labels[{bad[0]}]: got {array[bad[0]]}, expected 0 to {classes - 1}, or -1 for not known")
     return array.astype(np.int64)
+
+
+def _array(values: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{name}: not an array: {error}") from error
 
 
 def to_tensor(frames: FrameArray) -> Tensor:

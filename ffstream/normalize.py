@@ -6,7 +6,7 @@ that the next layer cannot tell positives from negatives by length and must find
 
 from torch import Tensor
 
-TINY = 1e-8
+TINY = 1e-12
 """Added to the mean square, so that a silent layer hands on zeros and not a division by zero."""
 
 

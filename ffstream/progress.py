@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffstream.layer import LayerReport
-from ffstream.message import Position
 from ffstream.outcome import Dreamt, Learned, Outcome, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import Prequential
@@ -31,15 +30,11 @@ class Progress:
 
 
 class ProgressFold:
-    """Keeps :class:`Progress` up to date; ``window`` labelled frames count for the windowed accuracy.
-
-    What was counted before, and comes again in a replay, is not counted twice.
-    """
+    """Keeps :class:`Progress` up to date; ``window`` labelled frames count for the windowed accuracy."""
 
     def __init__(self, window: int = 500) -> None:
         self.now = Progress()
         self._score = Prequential(window)
-        self._seen = Position(0)
 
     def phase(self, phase: Phase) -> None:
         """The network has fallen asleep or woken up."""
@@ -48,19 +43,13 @@ class ProgressFold:
     def observe(self, outcome: Outcome) -> None:
         """Take in what came out of the chain."""
         match outcome:
-            case Learned() if self._is_new(Position(outcome.seq)):
+            case Learned():
                 self._learned(outcome)
-            case Dreamt() if self._is_new(Position(outcome.seq, outcome.step)):
+            case Dreamt():
                 dreams = self.now.dreams + len(outcome.labels)
                 self.now = replace(self.now, dreams=dreams, goodness=self._with(Polarity.NEGATIVE, outcome.reports))
             case Slept():
-                new = outcome.seq > self.now.seq
-                self.now = replace(self.now, seq=max(outcome.seq, self.now.seq), sleeps=self.now.sleeps + new, phase=Phase.WAKE)
-
-    def _is_new(self, position: Position) -> bool:
-        new = position > self._seen
-        self._seen = max(position, self._seen)
-        return new
+                self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
 
     def _learned(self, outcome: Learned) -> None:
         known = outcome.labels >= 0
@@ -90,4 +79,3 @@ class ProgressFold:
         self._score.restore(saved["score"])
         counts: dict[str, Any] = {name: int(saved[name]) for name in ("frames", "dreams", "sleeps")}
         self.now = replace(self.now, seq=seq, **counts, **self._scores())
-        self._seen = Position(seq + 1, -1)

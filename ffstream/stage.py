@@ -81,7 +81,8 @@ class Stage:
         logits = message.logits
         if message.polarity is Polarity.POSITIVE:
             logits = self._read(handed_on[taught:], message)
-        self.average.follow(taught / self.batch)
+        if taught:
+            self.average.follow(taught / self.batch)
         return replace(message, activity=handed_on, logits=logits, reports=reports)
 
     def _read(self, neutral: Tensor, message: Message) -> Tensor:

@@ -88,11 +88,7 @@ def test_layers_that_cannot_work(wrong):
         (lambda data: data | {"layer": data["layer"] | {"colour": "red"}}, "colour"),
         (lambda data: {name: value for name, value in data.items() if name != "units"}, "units"),
         (lambda data: {name: value for name, value in data.items() if name != "layer"}, "layer"),
-        pytest.param(
-            lambda data: {name: value for name, value in data.items() if name != "inputs"},
-            "inputs",
-            marks=pytest.mark.xfail(strict=True, raises=TypeError, reason="from_dict lets a missing name through as TypeError"),
-        ),
+        (lambda data: {name: value for name, value in data.items() if name != "inputs"}, "inputs"),
         (lambda data: data | {"layer": None}, "configuration"),
         (lambda data: data | {"units": None}, "configuration"),
         (lambda data: data | {"classes": 1}, "classes"),

@@ -75,12 +75,6 @@ def test_frames_without_labels_are_no_evidence():
     assert (now.frames, now.labelled, now.accuracy, now.goodness) == (2, 0, None, {})
 
 
-def test_a_replay_counts_nothing_twice():
-    for start in range(len(DAY)):
-        for end in range(start, len(DAY)):
-            assert fold(DAY[: end + 1] + DAY[start:]).now == fold(DAY).now, (start, end)
-
-
 def test_it_goes_on_where_it_was():
     for cut in (1, 2, 5, 6):
         first, again = fold(DAY[:cut]), ProgressFold()

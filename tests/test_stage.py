@@ -79,7 +79,6 @@ def test_frames_without_labels_teach_nothing(stages):
     assert not any(differing(was, now) for was, now in zip(before, after, strict=True))
 
 
-@pytest.mark.xfail(strict=True, reason="Average.follow(0) divides by zero before the first update")
 def test_frames_without_labels_may_come_first():
     stages = [Stage(CONFIG, 0), Stage(CONFIG, 1)]
     assert not learned(stages, batch(labels=(-1, -1))).logits.any()

@@ -135,18 +135,24 @@ class SqliteJournal:
     def _open(self, power_safe: bool, read_only: bool) -> sqlite3.Connection:
         if read_only:
             uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+            db = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        else:
+            db = self._open_or_make(power_safe)
+        found = dict(db.execute("SELECT name, value FROM meta"))
+        expected = {"format": str(FORMAT), "inputs": str(self.inputs)}
+        if found != expected:
+            db.close()
+            raise JournalError(f"{self.path}: got {found}, expected {expected}")
+        return db
+
+    def _open_or_make(self, power_safe: bool) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}")
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), ("inputs", str(self.inputs))])
-        found = dict(db.execute("SELECT name, value FROM meta"))
-        expected = {"format": str(FORMAT), "inputs": str(self.inputs)}
-        if found != expected:
-            raise JournalError(f"{self.path}: got {found}, expected {expected}")
+            meta = f"INSERT INTO meta VALUES ('format', '{FORMAT}'), ('inputs', '{self.inputs:d}');"
+            db.executescript(f"BEGIN; {SCHEMA} {meta} COMMIT;")
         return db
 
     def append(

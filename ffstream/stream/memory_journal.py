@@ -21,8 +21,8 @@ class MemoryJournal:
 
     Args:
         inputs: numbers in a frame.
-        retain: frames with a label, frames without, and events that are kept of each; older ones are forgotten. A frame that
-            waits to be learned is never forgotten.
+        retain: frames with a label, frames without, events, and idempotency keys that are kept of each; older ones are
+            forgotten. A frame that waits to be learned is never forgotten.
     """
 
     def __init__(self, inputs: int, *, retain: int = 10_000) -> None:
@@ -55,11 +55,14 @@ class MemoryJournal:
             self.last_frame = accepted.last
             if key is not None:
                 self._requests[key] = (digest, accepted)
+                if len(self._requests) > self.retain:
+                    del self._requests[next(iter(self._requests))]
             return accepted
 
-    def _forget(self) -> None:
+    def _forget(self, learned: int) -> None:
+        """Keep ``retain`` of everything, and all frames after number ``learned``."""
         for numbers in self._numbers.values():
-            while len(numbers) > self.retain and numbers[self.retain] <= self.sequenced:
+            while len(numbers) > self.retain and numbers[self.retain] <= learned:
                 number = numbers.popleft()
                 del self._frames[number], self._labels[number]
         self._events.pop(self.last_seq - self.retain, None)
@@ -70,9 +73,9 @@ class MemoryJournal:
             self.last_seq += 1
             recorded = Recorded(self.last_seq, event, time.time())
             self._events[recorded.seq] = self._latest[event.kind] = recorded
+            self._forget(self.sequenced)
             if isinstance(event, Wake):
                 self.sequenced = event.last
-            self._forget()
             return recorded
 
     def events(self, after: int, limit: int = 1000) -> list[Recorded]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ffstream.errors import JournalError
 from ffstream.schedule import Schedule, SleepDebt
 from ffstream.stream.events import Barrier, Event, Recorded, Sleep, Wake
 from ffstream.stream.journal import Journal
@@ -97,17 +98,36 @@ class Sequencer:
             flush: do not wait for a micro-batch to fill.
         """
         if self.replaying:
-            recorded = self.journal.events(self.sent, limit=1)[0]
-        elif self._requests:
-            plan, answer = self._requests.popleft()
-            recorded = self._record(plan())
-            answer.set_result(recorded)
+            recorded = self._recorded_before()
+        elif (requested := self._requested()) is not None:
+            recorded = requested
         elif (event := self._decide(flush)) is not None:
             recorded = self._record(event)
         else:
             return None
         self.sent = recorded.seq
         return recorded
+
+    def _recorded_before(self) -> Recorded:
+        found = self.journal.events(self.sent, limit=1)
+        if not found or found[0].seq != self.sent + 1:
+            raise JournalError(f"event {self.sent + 1} cannot be replayed: the journal does not hold it any more")
+        return found[0]
+
+    def _requested(self) -> Recorded | None:
+        """Journal the oldest request that somebody still waits for, and tell who asked."""
+        while self._requests:
+            plan, answer = self._requests.popleft()
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                recorded = self._record(plan())
+            except JournalError as error:
+                answer.set_exception(error)
+                raise
+            answer.set_result(recorded)
+            return recorded
+        return None
 
     def _record(self, event: Event) -> Recorded:
         recorded = self.journal.record(event)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,6 +82,18 @@ def manifests(root: Path, config: str) -> Iterator[Manifest]:
         if manifest.config != config:
             raise SnapshotError(f"{folder_of(root, seq)}: belongs to a network of another configuration")
         yield manifest
+
+
+def set_aside_beyond(root: Path, seq: int) -> None:
+    """Rename snapshots of events that the journal does not hold, so that they never count again.
+
+    A journal can end before a snapshot when the machine lost power, or when the file was replaced.
+    """
+    for number in _numbers(root):
+        if number > seq:
+            aside = folder_of(root, number).with_suffix(f".beyond-{time.time_ns()}")
+            folder_of(root, number).rename(aside)
+            log.warning("snapshot %s set aside as %s: the journal ends at event %s", number, aside.name, seq)
 
 
 def read_part(root: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
 from ffstream.stream.journal import FrameRange, Journal, SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
-from ffstream.stream.snapshot import Manifest, manifests, read_part, write_manifest
+from ffstream.stream.snapshot import Manifest, manifests, read_part, set_aside_beyond, write_manifest
 
 JOURNAL = "journal.sqlite"
 SNAPSHOTS = "snapshots"
@@ -91,16 +91,11 @@ class Stream:
         self._open_chain = open_chain
         self._closing = closing
         self._chain: Chain | None = None
-        self._fold = ProgressFold()
-        self._in_flight = 0
-        self._nothing_to_send = False
-        self._asleep = False
-        self._publish_sent = 0
         self._scores: dict[int, dict[str, Any]] = {}
         newest = self._newest()
         if newest is not None:
             self.reader = self._saved_reader(newest)
-            self._fold.restore(newest.seq, newest.progress)
+        self._rewind(newest)
         if start:
             self.start()
 
@@ -143,11 +138,18 @@ class Stream:
             self._chain.close()
         self._chain = None
         newest = self._newest()
-        self.sequencer.rewind(newest.seq if newest else 0)
-        self._in_flight = self._publish_sent = 0
-        self._asleep = False
-        self._fold.phase(Phase.WAKE)
+        self._rewind(newest)
         self._chain = self._open_chain(newest)
+
+    def _rewind(self, newest: Manifest | None) -> None:
+        """Forget what came after a snapshot: the journal will tell it again."""
+        self.sequencer.rewind(newest.seq if newest else 0)
+        self._fold = ProgressFold()
+        if newest is not None:
+            self._fold.restore(newest.seq, newest.progress)
+        self._in_flight = self._publish_sent = 0
+        self._nothing_to_send = self._asleep = False
+        self._scores.clear()
 
     @property
     def chain(self) -> Chain:
@@ -324,7 +326,10 @@ class Stream:
             write_manifest(self.snapshots, manifest, KEEP)
 
     def _newest(self) -> Manifest | None:
-        return next(manifests(self.snapshots, self.config.digest()), None) if self.snapshots is not None else None
+        if self.snapshots is None:
+            return None
+        set_aside_beyond(self.snapshots, self.journal.last_seq)
+        return next(manifests(self.snapshots, self.config.digest()), None)
 
     def _saved_reader(self, manifest: Manifest) -> Reader:
         assert self.snapshots is not None

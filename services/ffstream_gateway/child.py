@@ -43,7 +43,7 @@ class Child:
         self._home = Path(tempfile.mkdtemp(prefix="ffstream-"))
         self.log = self._home / "log"
         self._said = self._home / "said"
-        command = [sys.executable, "-m", "ffstream_gateway", "serve", "--host", "127.0.0.1", "--port", "0"]
+        command = [sys.executable, "-P", "-m", "ffstream_gateway", "serve", "--host", "127.0.0.1", "--port", "0"]
         command += ["--folder", str(self._home / "data"), *flags]
         with self.log.open("wb") as log, self._said.open("wb") as said:
             self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=log, start_new_session=True)

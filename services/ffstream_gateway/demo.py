@@ -124,10 +124,12 @@ def run(data_name: str, passes: int | None, chain: str, seed: int, console: Cons
     say(console, f"{data.name}: {len(data.x)} frames to learn from, {len(data.x_held)} held out, {data.classes} labels")
     say(console, f"network: {' + '.join(map(str, plan.units))} units; asleep after every {plan.every} labelled frames")
     with Child(plan.flags(data, chain, seed)) as child, Client(child.url(), patience=5.0) as client:
-        wait_until_ready(child, client, console)
-        result = learn(child, client, data, order, plan.chunk, console)
-        summarize(result, data, len(order), console)
-        say(console, "stopping the service")
+        try:
+            wait_until_ready(child, client, console)
+            result = learn(child, client, data, order, plan.chunk, console)
+            summarize(result, data, len(order), console)
+        finally:
+            say(console, "stopping the service")
     say(console, "stopped; no folder and no process is left")
 
 

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from ffstream_gateway.client import Client, NotReadyError, RefusedError, UnreachableError
 
 FRAMES = np.arange(8, dtype=np.uint8).reshape(2, 4)

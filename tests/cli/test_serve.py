@@ -5,9 +5,9 @@ import signal
 import time
 
 import pytest
-from ffstream_gateway.client import Client
 
 from ffstream.datasets import load
+from ffstream_gateway.client import Client
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "100,100"]
 

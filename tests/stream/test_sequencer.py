@@ -147,9 +147,6 @@ def test_requests_come_first_and_in_order():
     assert asked[1].result(0) == bench.journal.events(1, limit=1)[0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="set_result of a cancelled future raises InvalidStateError, after the event was journaled"
-)
 def test_a_request_that_was_given_up_harms_no_one():
     bench = Bench()
     assert bench.sequencer.request_barrier("given up").cancel()
@@ -159,7 +156,6 @@ def test_a_request_that_was_given_up_harms_no_one():
     assert bench.sequencer.sent == bench.journal.last_seq
 
 
-@pytest.mark.xfail(strict=True, reason="the request is forgotten and its future never resolves")
 def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
     bench = Bench()
     asked = bench.sequencer.request_barrier("mine")

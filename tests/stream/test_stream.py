@@ -171,7 +171,6 @@ def test_threads_may_accept_while_another_turns(stream):
     assert named == list(range(1, 211))
 
 
-@pytest.mark.xfail(strict=True, reason="events get numbers that the chain has passed and drops: settle() never ends")
 def test_a_snapshot_beyond_the_journal(tmp_path):
     """A loss of power may take the journal's last moments and leave the snapshot: it is refused, or passed over."""
     stream = Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path)
@@ -188,14 +187,12 @@ def test_a_snapshot_beyond_the_journal(tmp_path):
     assert stream.drain(2.0)
 
 
-@pytest.mark.xfail(strict=True, reason="MemoryJournal forgets labelled frames that have an event but were not read yet")
 def test_a_memory_smaller_than_a_batch():
     stream = Stream.in_process(NetworkConfig(inputs=4, classes=3, units=(8,), batch=10, memory=3), SCHEDULE)
     stream.feed(*blobs(30, 4, 3))
     assert stream.progress.frames == 30
 
 
-@pytest.mark.xfail(strict=True, reason="any event makes the reader warm: first weights then decide the label")
 def test_a_stream_that_has_learned_nothing_is_cold(stream):
     stream.snapshot()
     scores = stream.classify(blobs(3, 4, 3).x).scores
@@ -220,7 +217,6 @@ class SlowToSave:
         return rest if self.late() else rest + saved
 
 
-@pytest.mark.xfail(strict=True, reason="a barrier that is replayed saves the score of what had been learned before the failure")
 def test_a_score_is_saved_as_it_was_at_the_barrier(tmp_path):
     """Whatever is learned, and lost, while a snapshot is being written."""
     late = [True]
