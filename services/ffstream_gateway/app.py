@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 import ffstream
 from ffstream_gateway import problems
+from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.metrics import Metrics, Timed
 from ffstream_gateway.routes import router
 from ffstream_gateway.service import Service
@@ -37,10 +38,10 @@ def create_app(settings: Settings) -> FastAPI:
         summary="A Forward-Forward network that keeps learning while it serves.",
         version=ffstream.__version__,
         lifespan=lifespan,
-        max_body_size=settings.max_body,
     )
     app.state.service = service
     app.state.metrics = metrics
+    app.add_middleware(BodyLimit, limit=settings.max_body)
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
     app.include_router(router)

@@ -4,6 +4,7 @@ Errors name the place, down to the number or the line.
 """
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ NDJSON = "application/x-ndjson"
 NPY = "application/x-npy"
 
 LARGEST = float(np.finfo(np.float32).max)
+LONGEST = 200
+"""Characters of a parser's own message that are passed on."""
+
 HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
@@ -52,14 +56,11 @@ def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool)
         raise Problem(415, "content-type", f"Content-Type: got {kind or 'none'}, expected one of {', '.join(READERS)}")
     if not raw:
         raise Problem(422, "empty", "body: got none, expected at least one frame", place="body")
-    body = READERS[kind](raw, network)
-    if body.labels is not None and not labels:
-        raise Problem(422, "unknown-member", "labels: got some, expected frames only", place="labels")
-    return body
+    return READERS[kind](raw, network, labels)
 
 
-def _json(raw: bytes, network: NetworkConfig) -> Body:
-    content = _members(_parse(raw, "body"), {"frames", "labels"}, "body")
+def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
+    content = _members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
     frames, labels = content.get("frames"), content.get("labels")
     if not isinstance(frames, list):
         raise Problem(422, "shape", f"frames: got {_name(frames)}, expected a list of frames", place="frames")
@@ -72,23 +73,26 @@ def _json(raw: bytes, network: NetworkConfig) -> Body:
     return Body(_stack(rows, network.inputs), np.array(known, np.int64))
 
 
-def _ndjson(raw: bytes, network: NetworkConfig) -> Body:
+def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
     rows, labels, any_label = [], [], False
+    known = {"frame", "label"} if labelled else {"frame"}
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if not line.strip():
             continue
         place = f"line {number}"
-        content = _members(_parse(line, place), {"frame", "label"}, place)
+        content = _members(_parse(line, place), known, place)
         rows.append(_frame(content.get("frame"), network.inputs, f"{place}: frame"))
         labels.append(_label(content.get("label"), network.classes, f"{place}: label"))
         any_label = any_label or "label" in content
     return Body(_stack(rows, network.inputs), np.array(labels, np.int64) if any_label else None)
 
 
-def _npy(raw: bytes, network: NetworkConfig) -> Body:
+def _npy(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
     buffer = io.BytesIO(raw)
-    frames = _array(buffer, "frames")
-    labels = _array(buffer, "labels") if buffer.tell() < len(raw) else None
+    frames = _array(buffer, "frames", ("n", network.inputs))
+    labels = _array(buffer, "labels", (len(frames),)) if buffer.tell() < len(raw) else None
+    if labels is not None and not labelled:
+        raise Problem(422, "unknown-member", "labels: got some, expected frames only", place="labels")
     if buffer.tell() < len(raw):
         left = len(raw) - buffer.tell()
         raise Problem(422, "npy", f"body: got {left} bytes after the labels, expected the end", place=f"byte {buffer.tell()}")
@@ -97,7 +101,7 @@ def _npy(raw: bytes, network: NetworkConfig) -> Body:
     return Body(frames, labels)
 
 
-READERS: dict[str, Callable[[bytes, NetworkConfig], Body]] = {
+READERS: dict[str, Callable[[bytes, NetworkConfig, bool], Body]] = {
     JSON: _json,
     NDJSON: _ndjson,
     "application/jsonl": _ndjson,
@@ -107,19 +111,27 @@ READERS: dict[str, Callable[[bytes, NetworkConfig], Body]] = {
 """Content types that are understood."""
 
 
-def _array(buffer: io.BytesIO, name: str) -> NDArray[Any]:
-    """One ``.npy`` array. Nothing is allocated before the header has been compared with what is there."""
+def _array(buffer: io.BytesIO, name: str, expected: tuple[str | int, ...]) -> NDArray[Any]:
+    """One ``.npy`` array. Nothing is allocated before the header has been compared with what is expected and what is there."""
     try:
         shape, fortran, dtype = HEADERS[npy_format.read_magic(buffer)](buffer)
-    except (ValueError, KeyError) as error:
-        raise Problem(422, "npy", f"{name}: not a .npy array that can be read ({error})", place=name) from error
+    except Exception as error:  # numpy reads the header as Python source and lets through whatever the parser raises
+        reason = f"{type(error).__name__}: {error}"[:LONGEST]
+        raise Problem(422, "npy", f"{name}: not a .npy array that can be read ({reason})", place=name) from error
     if dtype.kind not in "fiub":
         raise ShapeError(f"{name}: got type {dtype}, expected numbers")
-    promised = dtype.itemsize * int(np.prod(shape, dtype=object))
-    data = buffer.read(promised)
-    if len(data) < promised:
-        raise Problem(422, "npy", f"{name}: the header promises {promised} bytes, got {len(data)}", place=name)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    if not _fits(shape, expected):
+        raise ShapeError(f"{name}: got shape {list(shape)}, expected [{', '.join(map(str, expected))}]")
+    promised, there = dtype.itemsize * math.prod(shape), len(buffer.getbuffer()) - buffer.tell()
+    if there < promised:
+        raise Problem(422, "npy", f"{name}: the header promises {promised} bytes, got {there}", place=name)
+    return np.frombuffer(buffer.read(promised), dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[str | int, ...]) -> bool:
+    """Whether a shape is the expected one, in which a letter stands for any length."""
+    pairs = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(got >= 0 if isinstance(want, str) else got == want for got, want in pairs)
 
 
 def _parse(raw: bytes, place: str) -> Any:

@@ -3,9 +3,10 @@
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ffstream.config import NetworkConfig
 from ffstream.datasets import load
@@ -16,6 +17,8 @@ from ffstream_gateway.settings import Settings
 NETWORK = "network.json"
 SCHEDULE = "schedule.json"
 LOCK = "lock"
+
+Made = TypeVar("Made")
 
 
 class FolderLock:
@@ -51,10 +54,10 @@ def open_network(settings: Settings) -> NetworkConfig:
     path = settings.folder / NETWORK
     given = _described(settings)
     if not path.exists():
-        network = NetworkConfig(**{"inputs": settings.inputs, "classes": settings.classes} | given)
+        network = NetworkConfig(**given)
         _write(path, network.to_dict())
         return network
-    network = NetworkConfig.from_dict(_read(path))
+    network = _read(path, NetworkConfig.from_dict)
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and getattr(network, name) != value:
             raise ConfigError(f"setting {name}: got {value}, but {path} has {getattr(network, name)}; use another --folder")
@@ -64,10 +67,14 @@ def open_network(settings: Settings) -> NetworkConfig:
 def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
     described = {name: getattr(settings, name) for name in ("inputs", "classes", "units", "batch", "seed")}
-    if settings.like is not None:
-        data = load(settings.like)
-        described |= {"inputs": data.inputs, "classes": data.classes}
-    return described
+    if settings.like is None:
+        return described
+    data = load(settings.like)
+    shape = {"inputs": data.inputs, "classes": data.classes}
+    for name in shape.keys() & settings.model_fields_set:
+        if described[name] != shape[name]:
+            raise ConfigError(f"setting {name}: got {described[name]}, but {settings.like} has {shape[name]}; leave one out")
+    return described | shape
 
 
 def _shape_names(settings: Settings) -> set[str]:
@@ -78,7 +85,7 @@ def open_schedule(settings: Settings) -> Schedule:
     """The schedule that was last put, or the one that the settings describe."""
     path = settings.folder / SCHEDULE
     if path.exists():
-        return Schedule(**_read(path))
+        return _read(path, lambda found: Schedule(**found))
     return Schedule(every=settings.every, idle=settings.idle, dreams_per_frame=settings.dreams_per_frame)
 
 
@@ -87,14 +94,15 @@ def keep_schedule(folder: Path, schedule: Schedule) -> None:
     _write(folder / SCHEDULE, asdict(schedule))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, make: Callable[[dict[str, Any]], Made]) -> Made:
+    """What a file describes; every error names the file."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        if not isinstance(found, dict):
+            raise ConfigError(f"got {type(found).__name__}, expected an object")
+        return make(found)
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: got {type(found).__name__}, expected an object")
-    return found
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

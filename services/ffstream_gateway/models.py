@@ -2,13 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Recorded, Sleep
 from ffstream_gateway.service import Service
+
+SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0}
+REPORT = {"goodness": 1.07, "p_positive": 0.97, "taught": 0.2}
 
 
 def _example(**values: Any) -> ConfigDict:
@@ -44,7 +47,7 @@ class SleepRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"dreams": 500}, {}]})
 
-    dreams: Annotated[int | None, Field(gt=0, le=10_000_000, description="negatives; null for what is owed")] = None
+    dreams: Annotated[StrictInt | None, Field(gt=0, le=10_000_000, description="negatives; null for what is owed")] = None
 
 
 class SleepPlanned(BaseModel):
@@ -60,13 +63,11 @@ class SleepPlanned(BaseModel):
 class ScheduleModel(BaseModel):
     """When the network sleeps: after ``every`` labelled frames, after ``idle`` seconds without any, or on request only."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0}]}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [SCHEDULE]})
 
-    every: Annotated[int | None, Field(ge=1, description="labelled frames; null for never")]
-    idle: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="seconds; null for never")]
-    dreams_per_frame: Annotated[float, Field(gt=0, le=100)] = 1.0
+    every: Annotated[StrictInt | None, Field(ge=1, description="labelled frames; null for never")]
+    idle: Annotated[StrictFloat | None, Field(gt=0, allow_inf_nan=False, description="seconds; null for never")]
+    dreams_per_frame: Annotated[StrictFloat, Field(gt=0, le=100)] = 1.0
 
     def schedule(self) -> Schedule:
         """As the stream takes it."""
@@ -84,6 +85,15 @@ class LastSleep(BaseModel):
 
 class SleepState(BaseModel):
     """Whether the network sleeps, and what sleep it owes."""
+
+    model_config = _example(
+        phase="wake",
+        owed=50,
+        sleeps=1,
+        dreams=500,
+        last={"seq": 121, "reason": "request", "dreams": 500, "at": 1767225600.0},
+        schedule=SCHEDULE,
+    )
 
     phase: str
     owed: Annotated[int, Field(description="labelled frames since the last sleep")]
@@ -111,6 +121,26 @@ class LayerState(BaseModel):
 
 class Status(BaseModel):
     """What the service is doing and has learned. Accuracies are prequential: every frame is predicted before it is learned."""
+
+    model_config = _example(
+        state="recovering",
+        seq=121,
+        accepted=3000,
+        frames=3000,
+        waiting=0,
+        labelled=3000,
+        phase="wake",
+        accuracy=0.93,
+        accuracy_overall=0.88,
+        dreams=500,
+        sleeps=1,
+        frames_per_second=412.5,
+        reader_seq=120,
+        layers=[{"layer": 1, "positive": REPORT, "negative": REPORT | {"goodness": 0.93, "p_positive": 0.04}}],
+        network={"inputs": 64, "classes": 10, "units": [500]},
+        version="0.1.0",
+        error="ChainError: layer-1 has died",
+    )
 
     state: str
     seq: int
@@ -142,6 +172,8 @@ class SnapshotPlanned(BaseModel):
 class Snapshot(BaseModel):
     """A snapshot that is whole."""
 
+    model_config = _example(seq=122, frames=3000, parts=["dreamer", "layer-0"], torch="2.13.0")
+
     seq: int
     frames: int
     parts: list[str]
@@ -150,6 +182,8 @@ class Snapshot(BaseModel):
 
 class StateAnswer(BaseModel):
     """One word."""
+
+    model_config = _example(state="ready")
 
     state: str
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import reprlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,22 @@ from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseE
 
 MEDIA_TYPE = "application/problem+json"
 PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
+
+KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+"""Stable names for the refusals that come from the framework."""
+
+EXAMPLE = {
+    "type": "urn:ffstream:problem:shape",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "detail": "frames[3]: got 63 numbers, expected 64",
+    "place": "frames[3]",
+}
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {name: {"type": "integer" if name == "status" else "string"} for name in EXAMPLE},
+}
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +76,12 @@ class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
         return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Refusals with these statuses, for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": SCHEMA, "example": EXAMPLE}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
 def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
     """The library's errors as refusals."""
     match error:
@@ -89,16 +112,23 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return Problem(422, "invalid", f"{place}: got {first.get('input')!r}: {first['msg']}", place=place).answer()
+        return _invalid(error.errors()[0]).answer()
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return Problem(error.status_code, kind, detail, headers=error.headers).answer()
+        return Problem(error.status_code, KINDS.get(error.status_code, "http"), detail, headers=error.headers).answer()
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:
         return Problem(500, "internal", f"{type(error).__name__}: {error}").answer()
+
+
+def _invalid(first: Mapping[str, Any]) -> Problem:
+    """The first thing that pydantic finds wrong."""
+    if first["type"] == "json_invalid":
+        _, position = first["loc"]
+        return Problem(422, "json", f"body: not JSON: {first['ctx']['error']} at character {position}", place="body")
+    place = ".".join(str(part) for part in first["loc"])
+    got = "nothing" if first["type"] == "missing" else reprlib.repr(first["input"])
+    return Problem(422, "invalid", f"{place}: got {got}: {first['msg']}", place=place)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import ffstream
@@ -16,7 +15,7 @@ from ffstream.errors import FFStreamError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.stream.events import Recorded
 from ffstream_gateway import bodies, models
-from ffstream_gateway.problems import Problem, refuse
+from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
 
 JOURNALED_WITHIN = 30.0
@@ -61,7 +60,7 @@ ContentType = Annotated[str, Header(include_in_schema=False)]
 router = APIRouter()
 
 
-@router.post("/feed", status_code=202, openapi_extra=FEED)
+@router.post("/feed", status_code=202, openapi_extra=FEED, responses=documented(413, 415, 422, 429, 503))
 async def feed(
     service: The,
     raw: Raw,
@@ -73,9 +72,13 @@ async def feed(
     The same Idempotency-Key with the same body is answered again and learned once. A ``.npy`` body holds the frames [n, inputs]
     and may go on with a second array, the labels [n].
     """
+    _require_accepting(service)
+    return await run_in_threadpool(_accept, service, raw, content_type, idempotency_key)
+
+
+def _require_accepting(service: Service) -> None:
     if not service.accepts:
         raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
-    return await run_in_threadpool(_accept, service, raw, content_type, idempotency_key)
 
 
 def _accept(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
@@ -95,7 +98,7 @@ def _accept(service: Service, raw: bytes, content_type: str, key: str | None) ->
     )
 
 
-@router.post("/classify", openapi_extra=CLASSIFY)
+@router.post("/classify", openapi_extra=CLASSIFY, responses=documented(413, 415, 422))
 async def classify(
     service: The,
     raw: Raw,
@@ -124,9 +127,10 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
     )
 
 
-@router.post("/sleep", status_code=202)
+@router.post("/sleep", status_code=202, responses=documented(413, 422, 503))
 async def sleep(service: The, request: models.SleepRequest | None = None) -> models.SleepPlanned:
     """Sleep as soon as what is under way is learned; frames go on being accepted."""
+    _require_accepting(service)
     return models.sleep_planned(await _journaled(service, service.request_sleep(request.dreams if request else None)))
 
 
@@ -150,7 +154,7 @@ def schedule(service: The) -> models.ScheduleModel:
     return models.schedule_model(service.stream.sequencer.schedule)
 
 
-@router.put("/schedule")
+@router.put("/schedule", responses=documented(413, 422))
 def put_schedule(service: The, wanted: models.ScheduleModel) -> models.ScheduleModel:
     """Sleep by another schedule, also after a restart."""
     service.reschedule(wanted.schedule())
@@ -163,9 +167,10 @@ def status(service: The) -> models.Status:
     return models.status(service, ffstream.__version__)
 
 
-@router.post("/snapshots", status_code=202)
+@router.post("/snapshots", status_code=202, responses=documented(503))
 async def snapshot(service: The) -> models.SnapshotPlanned:
     """Save everything as it is after what is under way."""
+    _require_accepting(service)
     return models.SnapshotPlanned(seq=(await _journaled(service, service.request_snapshot())).seq)
 
 
@@ -185,9 +190,11 @@ def livez() -> models.StateAnswer:
 
 
 @router.get("/readyz", responses={503: {"model": models.StateAnswer}})
-def readyz(service: The) -> JSONResponse:
+def readyz(service: The, answer: Response) -> models.StateAnswer:
     """Whether what is fed is learned at once."""
-    return JSONResponse({"state": service.state.value}, 200 if service.state is State.READY else 503)
+    state = service.state
+    answer.status_code = 200 if state is State.READY else 503
+    return models.StateAnswer(state=state.value)
 
 
 @router.get("/metrics", response_class=Response)

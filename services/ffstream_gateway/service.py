@@ -62,6 +62,7 @@ class Service:
         except BaseException:
             self._lock.free()
             raise
+        self._changing = threading.Lock()
         self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
         self._learned: deque[tuple[float, int]] = deque()
@@ -73,8 +74,9 @@ class Service:
 
     def close(self) -> None:
         """Take no more, learn what waits, save, stop everything."""
-        self.state = State.CLOSING
-        self._told_to_stop.set()
+        with self._changing:
+            self.state = State.CLOSING
+            self._told_to_stop.set()
         self._something_to_do.set()
         self._thread.join()
         self._lock.free()
@@ -87,7 +89,8 @@ class Service:
     @property
     def frames_per_second(self) -> float:
         """Frames learned a second, over the last seconds."""
-        learned = list(self._learned)
+        since = time.monotonic() - RATE_OVER
+        learned = [each for each in list(self._learned) if each[0] >= since]
         if len(learned) < 2:
             return 0.0
         (start, before), (end, after) = learned[0], learned[-1]
@@ -115,8 +118,9 @@ class Service:
 
     def reschedule(self, schedule: Schedule) -> None:
         """Sleep by another schedule, from now on and after a restart."""
-        keep_schedule(self.settings.folder, schedule)
-        self.stream.sequencer.schedule = schedule
+        with self._changing:
+            keep_schedule(self.settings.folder, schedule)
+            self.stream.sequencer.schedule = schedule
         self.nudge()
 
     def _live(self) -> None:
@@ -127,38 +131,46 @@ class Service:
 
     def _learn(self) -> None:
         """Turn the stream until told to stop; after a failure open the chain anew."""
-        failures = 0
+        failures, furthest = 0, self.stream.progress.seq
         while not self._told_to_stop.is_set():
-            reached = self.stream.sequencer.sent
+            self._learned.clear()
             try:
                 self.stream.start()
                 self._turn()
                 self._finish()
             except Exception as error:
-                failures = 1 if self.stream.sequencer.sent > reached and self.stream.at_rest else failures + 1
+                reached = self.stream.progress.seq
+                failures = 1 if reached > furthest else failures + 1
+                furthest = max(furthest, reached)
                 if not self._recovers(error, failures):
                     return
 
     def _recovers(self, error: Exception, failures: int) -> bool:
         """Whether to try again after ``error``."""
         log.warning("the chain has failed: %s", error, exc_info=None if isinstance(error, FFStreamError) else error)
-        self.error = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if failures > ATTEMPTS or self._told_to_stop.is_set():
-            self.state = State.FAILED
-            log.error("not recovered after %s attempts; accepted frames are kept in %s", failures, self.settings.folder)
+            self._become(State.FAILED, reason)
+            log.error("given up after %s failures in a row; accepted frames are kept in %s", failures, self.settings.folder)
             return False
-        self.state = State.RECOVERING
+        self._become(State.RECOVERING, reason)
         self._told_to_stop.wait(PAUSE * (failures - 1))
         return True
+
+    def _become(self, state: State, error: str | None) -> None:
+        """Another state, unless told to stop: closing is the last one."""
+        with self._changing:
+            if not self._told_to_stop.is_set():
+                self.state, self.error = state, error
 
     def _turn(self) -> None:
         while not self._told_to_stop.is_set():
             self.stream.step(TURN)
             self._measure()
             if self.stream.replaying:
-                self.state = State.REPLAYING
-            elif not self._told_to_stop.is_set():
-                self.state, self.error = State.READY, None
+                self._become(State.REPLAYING, self.error)
+            else:
+                self._become(State.READY, None)
             if self.stream.at_rest:
                 self._something_to_do.wait(PATIENT if self.stream.sequencer.waiting else REST)
                 self._something_to_do.clear()

@@ -25,11 +25,11 @@ class Settings(BaseSettings):
     like: str | None = None
     inputs: int = Field(64, ge=1)
     classes: int = Field(10, ge=2)
-    units: Annotated[tuple[int, ...], NoDecode] = (500, 500)
+    units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], NoDecode, Field(min_length=1)] = (500, 500)
     batch: int = Field(25, ge=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     every: int | None = Field(125, ge=1)
-    idle: float | None = Field(5.0, gt=0)
+    idle: float | None = Field(5.0, gt=0, allow_inf_nan=False)
     dreams_per_frame: float = Field(1.0, gt=0, le=100)
     backlog: int = Field(20_000, ge=1)
     max_body: ByteSize = ByteSize(64 << 20)
@@ -41,7 +41,12 @@ class Settings(BaseSettings):
     @field_validator("units", mode="before")
     @classmethod
     def _split(cls, units: Any) -> Any:
-        return [part.strip() for part in units.split(",")] if isinstance(units, str) else units
+        if not isinstance(units, str):
+            return units
+        widths = [part.strip() for part in units.split(",")]
+        if not all(width.isdecimal() and int(width) for width in widths):
+            raise ValueError("expected widths above 0, like 500,500")
+        return widths
 
     @field_validator("every", "idle", "snapshot_every", mode="before")
     @classmethod
@@ -84,4 +89,4 @@ class Settings(BaseSettings):
 
 def _tell(error: Any) -> str:
     place = ".".join(map(str, error["loc"]))
-    return f"setting {place}: got {error['input']!r}: {error['msg']}"
+    return f"setting {place}: got {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"

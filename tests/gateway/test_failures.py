@@ -86,7 +86,7 @@ def test_failing_now_and_then_with_success_in_between(gateway, frames, wait_unti
     assert app.get("/status")["frames"] == 250
 
 
-def test_failing_always(gateway, frames, refused, wait_until):
+def test_failing_always(gateway, frames, refused, wait_until, monkeypatch):
     app = gateway.open().settle()
     app.accepted(frames[0][:50], frames[1][:50])
     app.settle()
@@ -108,6 +108,9 @@ def test_failing_always(gateway, frames, refused, wait_until):
     assert app.classify(frames[0][:2]).json()["status"] == "live"
     assert app.http.get("/metrics").status_code == 200
     assert app.get("/snapshots") == []
+    monkeypatch.setattr("ffstream_gateway.routes.JOURNALED_WITHIN", 0.1)
+    refused(app.http.post("/sleep"), 503)
+    refused(app.http.post("/snapshots"), 503)
 
 
 def test_what_was_accepted_before_failing_is_learned_by_the_next(gateway, frames, wait_until, undisturbed):

@@ -103,8 +103,6 @@ def test_wrong_values_in_one_line(name, value):
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_wrong_values_in_the_environment(monkeypatch, name, value):
-    if (name, value) == ("units", ""):
-        pytest.skip("the same as for a flag")
     monkeypatch.setenv(f"FFSTREAM_{name.upper()}", str(value))
     with pytest.raises(ConfigError, match=name) as found:
         Settings.load({})
