@@ -20,8 +20,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## stream digits to a service that learns while it answers (DATA=FOLDER for MNIST)
 	$(BIN)/ffstream demo --data $(DATA)
 
-serve: $(STAMP)  ## the service, left running, on http://127.0.0.1:8000
-	$(BIN)/ffstream serve
+serve: $(STAMP)  ## the service, left running, on http://127.0.0.1:8000 (DATA=FOLDER for MNIST)
+	$(BIN)/ffstream serve --like $(DATA)
 
 lint: $(STAMP)  ## style, types and the arrow of imports
 	$(BIN)/ruff check .

@@ -5,10 +5,15 @@ Here it listens on loopback only, has a token of its own that no file holds (bot
 keeps its files in a folder that goes when it goes.
 """
 
+import ctypes
 import logging
+import os
 import shutil
+import signal
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import ray
@@ -18,6 +23,12 @@ from ffstream.errors import ChainError
 OBJECT_STORE = 256 << 20
 INLINE_UP_TO = 1 << 20
 """Bytes: shared memory for published weights, and the size up to which a message travels in the call itself."""
+
+PREFIX = "ffstream-ray-"
+"""Of the folder's name; the number of the process that made it follows."""
+
+LONGEST_PLACE = 16
+"""Characters: Ray puts sockets into the folder, whose whole path the system limits to 107."""
 
 GRACE = 1.0
 """Seconds that Ray's processes get to end by themselves."""
@@ -38,9 +49,12 @@ class LocalRay:
         if ray.is_initialized():
             return
         self.close()
-        self._folder = tempfile.mkdtemp(prefix="ffstream-ray-")
+        place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_PLACE else "/tmp"
+        _sweep(Path(place))
+        self._folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
         try:
-            self._init(self._folder)
+            with _same_answer_to_sigterm():
+                self._init(self._folder)
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
@@ -74,3 +88,23 @@ def _ray_processes() -> list[psutil.Process]:
     """All that Ray has started: its servers, and what they have started. Two of its agents outlive them for a minute."""
     servers = [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
     return servers + [process for server in servers for process in server.children(recursive=True)]
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders of processes that were killed."""
+    for folder in place.glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).split("-")[0]
+        if folder.stat().st_uid == os.getuid() and owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _same_answer_to_sigterm() -> Iterator[None]:
+    """Ray answers SIGTERM with a stack trace of its own first; this puts back what the program had."""
+    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.restype, put.argtypes, put.restype = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    before = get(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        put(signal.SIGTERM, before)

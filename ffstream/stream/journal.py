@@ -160,21 +160,24 @@ class SqliteJournal:
     ) -> FrameRange:
         """See :class:`Journal`."""
         with self._lock:
-            repeated = self._repeated(key, digest)
-            if repeated:
-                return repeated
-            check_backlog(self, len(frames), limit)
-            accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
             with self._transaction():
-                for start in range(0, len(frames), CHUNK):
-                    part, part_labels = frames[start : start + CHUNK], labels[start : start + CHUNK]
-                    chunk = (accepted.first + start, len(part), str(part.dtype), part.tobytes(), part_labels.tobytes())
-                    self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", chunk)
+                repeated = self._repeated(key, digest)
+                if repeated:
+                    return repeated
+                check_backlog(self, len(frames), limit)
+                accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
+                self._insert(accepted, frames, labels)
                 if key is not None:
                     request = (key, digest, accepted.first, accepted.last)
                     self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", request)
             self.last_frame = accepted.last
             return accepted
+
+    def _insert(self, accepted: FrameRange, frames: FrameArray, labels: LabelArray) -> None:
+        for start in range(0, len(frames), CHUNK):
+            part, part_labels = frames[start : start + CHUNK], labels[start : start + CHUNK]
+            chunk = (accepted.first + start, len(part), str(part.dtype), part.tobytes(), part_labels.tobytes())
+            self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", chunk)
 
     def _repeated(self, key: str | None, digest: str) -> FrameRange | None:
         if key is None:
@@ -256,7 +259,10 @@ class SqliteJournal:
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._db.execute(query, values).fetchall()
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise JournalError(f"{self.path}: cannot be read ({error})") from error
 
     def _scalar(self, query: str) -> int:
         return int(self._rows(query)[0][0] or 0)

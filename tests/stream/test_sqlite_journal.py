@@ -226,3 +226,17 @@ def test_durability_is_the_one_asked_for(path, power_safe, monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", listen)
     SqliteJournal(path, INPUTS, power_safe=power_safe).close()
     assert f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}" in said
+
+
+def test_a_closed_journal_says_so_and_accepts_nothing(path):
+    journal = SqliteJournal(path, INPUTS)
+    journal.append(*frames(3), key="k", digest="d")
+    journal.close()
+    for refused in (
+        lambda: journal.append(*frames(1)),
+        lambda: journal.append(*frames(3), key="k", digest="d"),
+        lambda: journal.record(Barrier("now")),
+        lambda: journal.read(1, 3),
+    ):
+        with pytest.raises(JournalError, match="closed"):
+            refused()
