@@ -104,7 +104,7 @@ class RayChain:
             waiting, self._poll = ray.get(self._poll), None
             return [self._unpack(outcome) for outcome in waiting]
         except ray.exceptions.RayError as error:
-            raise ChainError(f"an actor has died: {error}") from error
+            raise ChainError(f"an actor has died: {str(error).splitlines()[0]}") from error
 
     def _unpack(self, outcome: Packed | Publication) -> Outcome:
         if isinstance(outcome, Packed):

@@ -198,6 +198,7 @@ def summarize(result: Result, data: Dataset, total: int, console: Console) -> No
     for learned, share in result.milestones.items():
         frames = f"frames {max(1, learned - WINDOW + 1)} to {learned} ({novelty(learned, len(data.x))})"
         say(console, f"prequential accuracy, {frames}: {percent(share)}")
+    say(console, f"prequential accuracy, all {status['labelled']} frames: {percent(status['accuracy_overall'])}")
     for method, share in result.accuracies.items():
         say(console, f"held-out accuracy, {len(data.x_held)} frames, {method}: {percent(share)}")
     asked = result.held_out
