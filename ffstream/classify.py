@@ -1,8 +1,8 @@
 """Classification from one consistent copy of the weights. It never learns, and works before any learning.
 
 Three methods (paper section 3.3): ``one_pass`` gives the neutral label and reads the softmax; ``goodness`` tries every
-label and adds up the goodness of all layers but the first; ``shortlist`` lets one pass pick a few labels and goodness
-decide.
+label and adds up the goodness of all layers but the first; ``shortlist`` lets one pass pick a few labels and both decide:
+the two err on different frames, and their product is better than either.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ class Method(Enum):
 class Classification:
     """Labels [batch] and scores [batch, classes].
 
-    Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, softmax of ``sharpness * goodness``
-    for the others; labels that were not tried have 0.
+    Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, of ``sharpness * goodness`` for
+    ``goodness``, of their sum for ``shortlist``; labels that were not tried have 0.
     """
 
     labels: Tensor
@@ -77,8 +77,8 @@ class Reader:
             tried = torch.arange(self.config.classes).expand(len(frames), -1)
             scores = self._by_goodness(frames, tried)
         else:
-            tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1).indices
-            scores = self._by_goodness(frames, tried)
+            logits, tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1)
+            scores = self._by_goodness(frames, tried, logits)
         return Classification(scores.argmax(dim=1), scores)
 
     def logits(self, frames: Tensor) -> Tensor:
@@ -100,10 +100,11 @@ class Reader:
             x = normalize(activities)
         return torch.stack(columns, dim=1)
 
-    def _by_goodness(self, frames: Tensor, tried: Tensor) -> Tensor:
-        """Scores [batch, classes] after trying the labels ``tried`` [batch, k]."""
+    def _by_goodness(self, frames: Tensor, tried: Tensor, logits: Tensor | float = 0.0) -> Tensor:
+        """Scores [batch, classes] after trying the labels ``tried`` [batch, k], whose ``logits`` [batch, k] count too."""
         batch, k = tried.shape
         by_layer = self.goodness(frames.repeat_interleave(k, dim=0), tried.reshape(-1))
         counted = by_layer[:, 1:] if by_layer.shape[1] > 1 else by_layer
-        scores = (self.config.layer.sharpness * counted.mean(dim=1)).view(batch, k).softmax(dim=1)
+        goodness = counted.mean(dim=1).view(batch, k)
+        scores = (self.config.layer.sharpness * goodness + logits).softmax(dim=1)
         return torch.zeros(batch, self.config.classes).scatter_(1, tried, scores)

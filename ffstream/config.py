@@ -29,7 +29,7 @@ class LayerConfig:
         momentum: decay of the running mean of update directions; 0 turns it off.
         weight_cost: share of the weights taken off with every unit of rate.
         damping: added to the curvature's spectrum, in units of its mean eigenvalue.
-        directions: eigenvectors of the input's second moment that are treated one by one.
+        directions: eigenvectors of the input's second moment, and singular vectors of the update, that are treated one by one.
         memory_weight: how much of the other phase's mean update is added to every step; 0 turns it off.
         teach_above: rows whose teaching factor is at most this are left out of the update.
     """
@@ -37,14 +37,14 @@ class LayerConfig:
     goodness: str = "mean_of_squares"
     threshold: float = 1.0
     sharpness: float = 50.0
-    peer: float = 0.03
+    peer: float = 0.003
     rule: str = "curvature"
-    rate: float = 0.05
-    momentum: float = 0.9
+    rate: float = 0.2
+    momentum: float = 0.8
     weight_cost: float = 0.0
     damping: float = 0.3
     directions: int = 64
-    memory_weight: float = 0.5
+    memory_weight: float = 1.0
     teach_above: float = 0.02
 
     def __post_init__(self) -> None:
@@ -64,7 +64,16 @@ class LayerConfig:
             raise ConfigError(f"directions: got {self.directions}, expected at least 1")
 
 
-PLAIN = LayerConfig(rule="plain", sharpness=500.0, rate=0.01, weight_cost=0.001, memory_weight=0.0, teach_above=0.0)
+PLAIN = LayerConfig(
+    rule="plain",
+    sharpness=500.0,
+    peer=0.03,
+    rate=0.01,
+    momentum=0.9,
+    weight_cost=0.001,
+    memory_weight=0.0,
+    teach_above=0.0,
+)
 """The plain rule with the published constants (``sharpness`` is the width in Hinton's code: here 500)."""
 
 
@@ -76,9 +85,9 @@ class ReadoutConfig:
     """
 
     rate: float = 2.0
-    floor: float = 0.05
+    floor: float = 0.5
     horizon: float = 30.0
-    damping: float = 0.3
+    damping: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("rate", "floor", "horizon", "damping"):

@@ -32,8 +32,8 @@ class Dreamer:
         if message.polarity is Polarity.NEGATIVE:
             return Dreamt(seq, step, message.ids, message.labels, message.reports)
         known = message.known
-        self.memory.observe(message.ids[known], message.labels[known], message.logits[known])
-        return Learned(seq, message.ids, message.labels, message.logits, message.reports)
+        self.memory.observe(message.ids[known], message.labels[known], message.prediction[known])
+        return Learned(seq, message.ids, message.labels, message.prediction, message.reports)
 
     def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:
         """The negatives of a sleep, in the order in which the layers learn them.

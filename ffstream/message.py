@@ -42,8 +42,9 @@ class Message:
     """What one layer hands to the next.
 
     ``activity`` [rows, units] holds normalized rows: first the ``taught`` rows of the view that is learned, then (in wake) the
-    neutral view of all frames, from which ``logits`` [batch, classes] accumulate. ``labels`` and ``ids`` [batch] are those of
-    the frames; ``reports`` has one entry for every layer passed that learned.
+    neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the readouts of the moment have it for
+    the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts have it. ``labels`` and ``ids``
+    [batch] are those of the frames; ``reports`` has one entry for every layer passed that learned.
     """
 
     position: Position
@@ -53,6 +54,7 @@ class Message:
     labels: Tensor
     ids: Tensor
     logits: Tensor
+    prediction: Tensor
     reports: tuple[LayerReport, ...] = field(default=())
 
     @property
@@ -79,4 +81,5 @@ def enter(batch: Batch, views: LabelViews) -> Message:
         labels=batch.labels,
         ids=batch.ids,
         logits=torch.zeros(len(batch.labels), views.classes),
+        prediction=torch.zeros(len(batch.labels), views.classes),
     )

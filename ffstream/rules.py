@@ -13,6 +13,7 @@ from torch import Tensor
 from ffstream.config import LayerConfig
 from ffstream.curvature import Curvature
 from ffstream.polarity import Polarity
+from ffstream.spectrum import SpectrumClip
 
 SHORTEST_SPAN = 10
 """Updates that the memory of the other phase spans at least."""
@@ -70,19 +71,20 @@ class CurvatureRule:
 
         G <- delta' (x P) / batch
         v <- mu v + (1 - mu) (G + r m[other polarity])
-        W <- W + rate v
+        W <- W + rate clip(v)
         m[polarity] <- c m[polarity] + (1 - c) G
         m[other polarity] <- c m[other polarity],      c = 1 - 1 / span
 
-    ``P`` is :class:`~ffstream.curvature.Curvature`'s. ``m`` is the paper's footnote 15: while awake a layer still
-    feels the mean of what its last sleep taught, and asleep what the day taught, so that long one-sided phases do not
-    run away. It fades while it is used. ``span`` is the longer of the last whole phase and this one, at least
-    :data:`SHORTEST_SPAN`, in updates.
+    ``P`` is :class:`~ffstream.curvature.Curvature`'s, ``clip`` is :class:`~ffstream.spectrum.SpectrumClip`'s. ``m`` is the
+    paper's footnote 15: while awake a layer still feels the mean of what its last sleep taught, and asleep what the day
+    taught, so that long one-sided phases do not run away. It fades while it is used. ``span`` is the longer of the last
+    whole phase and this one, at least :data:`SHORTEST_SPAN`, in updates.
     """
 
     def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
         self.config = config
         self.curvature = Curvature(inputs + 1, directions=config.directions, damping=config.damping)
+        self.spectrum = SpectrumClip(units, inputs + 1, directions=config.directions)
         self.velocity = torch.zeros(units, inputs + 1)
         self.memory = {polarity: torch.zeros(units, inputs + 1) for polarity in Polarity}
         self.phase = torch.zeros(3, dtype=torch.float64)
@@ -103,7 +105,7 @@ class CurvatureRule:
             decay = (1 - 1 / self._span(polarity, share)) ** share
             _fold(own, delta, steered, batch, decay)
             other.mul_(decay)
-        _move(weights, self.velocity, config, share)
+        _move(weights, self.spectrum.clip(self.velocity), config, share)
 
     def _span(self, polarity: Polarity, share: float) -> float:
         """Count this update. ``phase`` holds the polarity (0 before any), its updates so far, and those of the phase before."""
@@ -118,6 +120,7 @@ class CurvatureRule:
         """See :class:`Rule`."""
         tensors = {"velocity": self.velocity, "phase": self.phase}
         tensors |= {f"memory.{polarity.value}": memory for polarity, memory in self.memory.items()}
+        tensors |= {f"spectrum.{name}": tensor for name, tensor in self.spectrum.state().items()}
         tensors |= {f"curvature.{name}": tensor for name, tensor in self.curvature.state().items()}
         return tensors
 

@@ -18,7 +18,7 @@ from ffstream.layer import Layer
 from ffstream.message import Batch, Message, Position, enter
 from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
-from ffstream.readout import ReadoutSlice
+from ffstream.readout import ReadoutSlice, correct
 from ffstream.seeds import keyed
 from ffstream.stream.snapshot import digest
 
@@ -78,20 +78,22 @@ class Stage:
         reports = message.reports
         if taught:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
-        logits = message.logits
+        message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
-            logits = self._read(handed_on[taught:], message)
+            message = self._read(handed_on[taught:], message)
         if taught:
             self.average.follow(taught / self.batch)
-        return replace(message, activity=handed_on, logits=logits, reports=reports)
+        return message
 
-    def _read(self, neutral: Tensor, message: Message) -> Tensor:
+    def _read(self, neutral: Tensor, message: Message) -> Message:
+        """Correct the logits, which the slice learns from, and the prediction, which the averaged slices make."""
         logits = self.readout.correct(neutral, message.logits)
+        prediction = correct(self.average.mean["readout"], neutral, message.prediction)
         known = message.known
         if known.any():
             share = int(known.sum()) / self.batch
             self.readout.learn(neutral[known], logits[known], message.labels[known], share)
-        return logits
+        return replace(message, logits=logits, prediction=prediction)
 
     def weights(self) -> StageWeights:
         """A copy of what classifying needs: the averaged weights."""

@@ -272,14 +272,15 @@ class SqliteJournal:
         """All or nothing; an error of the database becomes a :class:`JournalError`."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
-            raise
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
 
 
 def check_backlog(journal: Journal, frames: int, limit: int | None) -> None:
