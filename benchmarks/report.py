@@ -9,14 +9,14 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def options(name: str, about: str) -> argparse.ArgumentParser:
+def options(about: str) -> argparse.ArgumentParser:
     """A command line with what every benchmark takes."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--data", default="openml:mnist_784", help="as ffstream.datasets.load takes it")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     parser.add_argument("--workers", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--fresh", action="store_true", help="measure again what is recorded already")
-    parser.add_argument("--ledger", type=Path, default=RESULTS / f"{name}.jsonl", help="where finished runs are recorded")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the record, the tables and the plots")
     return parser
 
 
@@ -31,14 +31,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def write(name: str, text: str) -> None:
-    """Write ``text`` to the results and to the terminal."""
-    (RESULTS / name).write_text(text)
+def write(path: Path, text: str) -> None:
+    """Write ``text`` to a file and to the terminal."""
+    path.write_text(text)
     print(text, flush=True)
 
 
-def plot(name: str, draw: Callable[[Any], None]) -> None:
-    """Save ``name`` in the results, drawn on one pair of axes by ``draw``."""
+def plot(path: Path, draw: Callable[[Any], None]) -> None:
+    """Save a PNG of what ``draw`` draws on one pair of axes."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -46,7 +46,7 @@ def plot(name: str, draw: Callable[[Any], None]) -> None:
 
     figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
     draw(axes)
-    figure.savefig(RESULTS / name, dpi=110)
+    figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 

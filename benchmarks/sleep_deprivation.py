@@ -88,8 +88,10 @@ def _draw(axes: Any, streams: dict[str, list[dict[str, float]]], title: str) -> 
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    given = options("sleep_deprivation", __doc__).parse_args()
-    ledger = Ledger(given.ledger, given.data, workers=given.workers, fresh=given.fresh, measure=deprive)
+    given = options(__doc__).parse_args()
+    ledger = Ledger(
+        given.results / "sleep_deprivation.jsonl", given.data, workers=given.workers, fresh=given.fresh, measure=deprive
+    )
     streams = {}
     for name, awake in STREAMS.items():
         run = Run("ffstream", {"phase": PHASE, "awake": awake}, (500, 500, 500))
@@ -103,8 +105,8 @@ def main() -> None:
         for name, looks in streams.items()
         for look in looks
     ]
-    write("sleep_deprivation.md", f"# Sleep deprivation\n\n{title}; test errors in %\n\n{table(header, rows)}")
-    plot("sleep_deprivation.png", lambda axes: _draw(axes, streams, title))
+    write(given.results / "sleep_deprivation.md", f"# Sleep deprivation\n\n{title}; test errors in %\n\n{table(header, rows)}")
+    plot(given.results / "sleep_deprivation.png", lambda axes: _draw(axes, streams, title))
     deprived, undisturbed = streams["deprived"], streams["undisturbed"]
     value = 100 * (deprived[-1]["goodness"] - undisturbed[-1]["goodness"])
     worst = max(100 * look["goodness"] for look in deprived if look["frames"] > deprived[0]["frames"])
