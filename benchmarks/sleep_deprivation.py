@@ -11,6 +11,8 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from benchmarks.learners.forward_forward import ForwardForward, network_config
 from benchmarks.ledger import Ledger
 from benchmarks.report import options, percent, plot, table, verdict, write
@@ -33,7 +35,7 @@ def deprive(run: Run, data: str) -> Figures:
     frames = part_of(data, run.part)
     learner = ForwardForward(network_config(run.constants, run, frames.inputs, frames.classes), run.constants["phase"])
     figures, began = Figures(), time.perf_counter()
-    thirds = frames.order(1, run.seed).reshape(3, -1)
+    thirds = np.array_split(frames.order(1, run.seed), 3)
     for number, rows in enumerate(thirds):
         if run.constants["awake"] and number == 1:
             _without_sleep(learner, frames, rows, figures)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
-from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 
 OWN = ("phase", "rule", "awake")
 """Constants of a run that are not fields of the layer's configuration."""
 
-RULES = {"curvature": LayerConfig(), "plain": PLAIN}
+RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
 """The rules by name, each with the library's constants for it."""
 
 
