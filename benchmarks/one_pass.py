@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks import competitors
 from benchmarks.ledger import Ledger
 from benchmarks.report import options, percent, plot, table, verdict, write
 from benchmarks.runs import MARKS, Figures, Run
-from benchmarks.search import Axis, held_out, prequential, tune
 
 PREQUENTIAL_TARGET = 0.90
 TEST_TARGET = 1.00
@@ -23,33 +23,7 @@ TEST_TARGET = 1.00
 PHASES = {"ffstream 10:10": 10, "ffstream 30:30": 30, "ffstream 1:1": 1}
 HEADLINE = "ffstream 10:10"
 
-SHARED = (Axis("inputs", ("unit", "rms", "standard")), Axis("start", ("torch", "he")))
-RATES = {
-    "adam": (Axis("rate", (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3), ladder=True), *SHARED),
-    "sgd": (Axis("rate", (0.0125, 0.025, 0.05, 0.1, 0.2), ladder=True), *SHARED),
-    "muon": (
-        Axis("rate", (0.0025, 0.005, 0.01, 0.02, 0.04), ladder=True),
-        Axis("adam_rate", (5e-4, 1e-3, 2e-3, 4e-3), ladder=True),
-        *SHARED,
-        Axis("weight_decay", (0.0, 0.1, 0.3)),
-    ),
-}
-"""Backpropagation's steppers and what is tuned of each."""
-
-FIRST = {"rate": None, "inputs": "unit", "start": "torch"}
-MORE = {"muon": {"adam_rate": 2e-3, "weight_decay": 0.0}}
-
-PEERS = {
-    "sklearn MLPClassifier": (Axis("rate", (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3), ladder=True),),
-    "sklearn SGDClassifier": (Axis("rate", (1e-3, 3e-3, 1e-2, 3e-2, 0.1), ladder=True), Axis("average", (False, True))),
-    "vowpal wabbit": (Axis("rate", (0.03, 0.06, 0.12, 0.25, 0.5), ladder=True),),
-    "river": (Axis("rate", (0.0025, 0.005, 0.01, 0.02, 0.04), ladder=True),),
-}
-LINEAR = ("sklearn SGDClassifier", "vowpal wabbit", "river")
-"""Models without hidden layers: measured once for all widths."""
-
-RIVER_FRAMES = 10_000
-"""River learns a few hundred frames a second: the first frames have to do."""
+HEADER = ["learner", *(f"{mark // 1000}k" for mark in MARKS), "prequential", "test", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -59,102 +33,101 @@ class Row:
     name: str
     figures: list[Figures]
 
+    @property
     def prequential(self) -> dict[str, float]:
         """Mean error over the seeds, by way of reading."""
-        return {reading: mean(each.prequential[reading] for each in self.figures) for reading in self.figures[0].prequential}
+        return _means([each.prequential for each in self.figures])
 
+    @property
     def test(self) -> dict[str, float]:
         """Mean error over the seeds, by way of reading."""
-        return {reading: mean(each.held_out[-1][reading] for each in self.figures) for reading in self.figures[0].held_out[-1]}
+        return _means([each.held_out[-1] for each in self.figures])
 
     def after(self, mark: int) -> float | None:
         """Mean prequential error so far after ``mark`` frames, by the better way of reading; None when it saw fewer."""
-        readings = self.prequential()
-        best = min(readings, key=lambda reading: readings[reading])
-        curves = [each.curve[best] for each in self.figures]
-        return mean(curve[str(mark)] for curve in curves) if str(mark) in curves[0] else None
+        curve = _means([each.curve[_least(self.prequential)] for each in self.figures])
+        return curve.get(str(mark))
 
     def cells(self) -> list[str]:
         """Of the table."""
         errors = [self.after(mark) for mark in MARKS]
         so_far = [percent(error) if error is not None else "" for error in errors]
-        seconds = f"{mean(each.seconds for each in self.figures):.0f}"
-        return [self.name, *so_far, by_reading(self.prequential()), by_reading(self.test()), seconds]
+        readings = [
+            ", ".join(f"{reading} {percent(error)}" for reading, error in each.items())
+            for each in (self.prequential, self.test)
+        ]
+        return [self.name, *so_far, *readings, f"{mean(each.seconds for each in self.figures):.0f}"]
 
 
-def by_reading(errors: dict[str, float]) -> str:
-    """All errors in one cell."""
-    return ", ".join(f"{reading} {percent(error)}" for reading, error in errors.items())
+@dataclass(frozen=True)
+class Comparison:
+    """All learners on one shape. ``readings`` are ffstream's before learning and after it, as validation prefers them."""
+
+    units: tuple[int, ...]
+    batch: int
+    own: list[Row]
+    backprop: list[Row]
+    peers: list[Row]
+    readings: tuple[str, str]
+
+    @property
+    def headline(self) -> Row:
+        """The row that the targets speak of."""
+        return next(row for row in self.own if row.name == HEADLINE)
+
+    @property
+    def best_prequential(self) -> Row:
+        """The backpropagation whose prequential error is least."""
+        return min(self.backprop, key=lambda row: min(row.prequential.values()))
+
+    @property
+    def best_test(self) -> Row:
+        """The backpropagation whose test error is least."""
+        return min(self.backprop, key=lambda row: min(row.test.values()))
+
+    @property
+    def value(self) -> float:
+        """ffstream's prequential error as a share of the best backpropagation's."""
+        return self.headline.prequential[self.readings[0]] / min(self.best_prequential.prequential.values())
+
+    @property
+    def test_value(self) -> float:
+        """ffstream's test error as a share of the best backpropagation's."""
+        return self.headline.test[self.readings[1]] / min(self.best_test.test.values())
 
 
-HEADER = ["learner", *(f"{mark // 1000}k" for mark in MARKS), "prequential", "test", "seconds"]
+def compare(ledger: Ledger, units: tuple[int, ...], narrow: tuple[int, ...], batch: int, seeds: range) -> Comparison:
+    """Tune, then measure all learners on one shape; tuning starts at the widths ``narrow``."""
+    own = {name: Run("ffstream", {"phase": phase}, units) for name, phase in PHASES.items()}
+    validation = replace(own[HEADLINE], batch=batch, part="validation")
+    ledger.complete([validation])
+    backprop, peers = competitors.backprop(ledger, units, narrow), competitors.peers(ledger, units)
+
+    def rows(runs: dict[str, Run]) -> list[Row]:
+        measured = {name: [replace(run, part="test", batch=batch, seed=seed) for seed in seeds] for name, run in runs.items()}
+        ledger.complete(itertools.chain(*measured.values()))
+        return [Row(name, [ledger[run] for run in each]) for name, each in measured.items()]
+
+    readings = (_least(ledger[validation].prequential), _least(ledger[validation].held_out[-1]))
+    return Comparison(units, batch, rows(own), rows(backprop), rows(peers), readings)
 
 
-def tuned_backprop(ledger: Ledger, units: tuple[int, ...]) -> dict[str, Run]:
-    """For each stepper and decay, the best setting by the prequential error and by the error held out."""
-    chosen = {}
-    for stepper, decay in itertools.product(RATES, ("constant", "linear")):
-        constants = FIRST | MORE.get(stepper, {}) | {"decay": decay}
-        run = Run(stepper, constants, units, part="validation")
-        for cost in (prequential, held_out):
-            best = tune(ledger, run, RATES[stepper], cost)
-            chosen[f"{stepper}, {decay} rate, tuned for {cost.__name__}: {_spelt(best)}"] = best
-    return chosen
-
-
-def tuned_peers(ledger: Ledger, units: tuple[int, ...]) -> dict[str, Run]:
-    """Other libraries, each with the setting of the best prequential error."""
-    chosen = {}
-    for name, axes in PEERS.items():
-        constants = {axis.name: axis.values[0] for axis in axes}
-        widths = () if name in LINEAR else units
-        frames = RIVER_FRAMES if name == "river" else None
-        best = tune(ledger, Run(name, constants, widths, part="validation", frames=frames), axes, prequential)
-        chosen[f"{name}: {_spelt(best)}" + (f", {frames} frames" if frames else "")] = best
-    return chosen
-
-
-def _spelt(run: Run) -> str:
-    return ", ".join(f"{name} {value}" for name, value in run.constants.items() if name != "decay")
-
-
-def measure(ledger: Ledger, results: Path, units: tuple[int, ...], batch: int, seeds: range) -> dict[str, float]:
-    """All learners on one shape; writes its table and plot, returns the two ratios."""
-    own = {name: Run("ffstream", {"phase": phase}, units, batch) for name, phase in PHASES.items()}
-    backprop, peers = tuned_backprop(ledger, units), tuned_peers(ledger, units)
-    runs = {name: _on_test(run, batch, seeds) for name, run in (own | backprop | peers).items()}
-    by_validation = replace(own[HEADLINE], part="validation")
-    ledger.complete([by_validation, *itertools.chain(*runs.values())])
-    rows = {name: Row(name, [ledger[run] for run in each]) for name, each in runs.items()}
-
-    before, after = _best_readings(ledger[by_validation])
-    best_prequential = min((rows[name] for name in backprop), key=lambda row: min(row.prequential().values()))
-    best_test = min((rows[name] for name in backprop), key=lambda row: min(row.test().values()))
-    ratios = {
-        "value": rows[HEADLINE].prequential()[before] / min(best_prequential.prequential().values()),
-        "test_value": rows[HEADLINE].test()[after] / min(best_test.test().values()),
-    }
-    title = f"784-{'-'.join(map(str, units))}, micro-batches of {batch}, means of {len(seeds)} seeds, errors in %"
+def report(results: Path, found: Comparison, seeds: int) -> None:
+    """Table and plot of one shape."""
+    widths = "-".join(map(str, found.units))
+    title = f"784-{widths}, micro-batches of {found.batch}, means of {seeds} seeds"
+    rows = [*found.own, *found.backprop, *found.peers]
     said = (
-        f"Best backpropagation, prequential: {best_prequential.name}.\nBest backpropagation, test: {best_test.name}.\n"
-        f"{HEADLINE} (read by {before}, then by {after}, as validation has it) over these: {ratios['value']:.3f} prequential "
-        f"(target {PREQUENTIAL_TARGET}), {ratios['test_value']:.3f} test (target {TEST_TARGET}).\n"
+        f"Best backpropagation, prequential: {found.best_prequential.name}.\n\n"
+        f"Best backpropagation, test: {found.best_test.name}.\n\n"
+        f"{HEADLINE}, read by {found.readings[0]} and by {found.readings[1]}, over these: {found.value:.3f} prequential "
+        f"(target {PREQUENTIAL_TARGET}), {found.test_value:.3f} test (target {TEST_TARGET}).\n"
     )
-    name = f"one_pass-{'-'.join(map(str, units))}-batch{batch}"
-    write(results / f"{name}.md", f"# One pass\n\n{title}\n\n{table(HEADER, (row.cells() for row in rows.values()))}\n{said}")
-    shown = [rows[each] for each in (*own, *peers)] + [best_prequential, best_test]
+    name = f"one_pass-{widths}-batch{found.batch}"
+    lines = table(HEADER, (row.cells() for row in rows))
+    write(results / f"{name}.md", f"# One pass\n\n{title}; errors in %, so far and of the whole pass\n\n{lines}\n{said}")
+    shown = [*found.own, *found.peers, found.best_prequential, found.best_test]
     plot(results / f"{name}.png", lambda axes: _draw(axes, shown, title))
-    return ratios
-
-
-def _best_readings(validation: Figures) -> tuple[str, str]:
-    """The ways of reading that are best before learning and after the last pass."""
-    before, after = validation.prequential, validation.held_out[-1]
-    return min(before, key=lambda reading: before[reading]), min(after, key=lambda reading: after[reading])
-
-
-def _on_test(run: Run, batch: int, seeds: range) -> list[Run]:
-    return [replace(run, part="test", batch=batch, seed=seed) for seed in seeds]
 
 
 def _draw(axes: Any, rows: list[Row], title: str) -> None:
@@ -167,20 +140,28 @@ def _draw(axes: Any, rows: list[Row], title: str) -> None:
     axes.grid(alpha=0.3, which="both")
 
 
+def _means(errors: list[dict[str, float]]) -> dict[str, float]:
+    return {name: mean(each[name] for each in errors) for name in errors[0]}
+
+
+def _least(errors: dict[str, float]) -> str:
+    return min(errors, key=lambda name: errors[name])
+
+
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
     parser = options(__doc__)
-    parser.add_argument("--units", nargs="*", default=["500,500,500", "1000,1000,1000"])
+    parser.add_argument("--units", nargs="*", default=["500,500,500", "1000,1000,1000"], help="shapes, the narrowest first")
     parser.add_argument("--batch", nargs="*", type=int, default=[100, 128])
     given = parser.parse_args()
 
     ledger = Ledger(given.results / "one_pass.jsonl", given.data, workers=given.workers, fresh=given.fresh)
-    ratios = {}
-    for units, batch in itertools.product(given.units, given.batch):
-        widths = tuple(int(width) for width in units.split(","))
-        ratios[f"{units}, batch {batch}"] = measure(ledger, given.results, widths, batch, range(given.seeds))
-    value = max(each["value"] for each in ratios.values())
-    test_value = max(each["test_value"] for each in ratios.values())
+    shapes = [tuple(int(width) for width in units.split(",")) for units in given.units]
+    found = []
+    for units, batch in itertools.product(shapes, given.batch):
+        found.append(compare(ledger, units, shapes[0], batch, range(given.seeds)))
+        report(given.results, found[-1], given.seeds)
+    value, test_value = max(each.value for each in found), max(each.test_value for each in found)
     verdict(
         "one-pass",
         value=value,
@@ -188,7 +169,7 @@ def main() -> None:
         met=value <= PREQUENTIAL_TARGET and test_value <= TEST_TARGET,
         test_value=test_value,
         test_target=TEST_TARGET,
-        shapes={shape: {name: round(ratio, 4) for name, ratio in each.items()} for shape, each in ratios.items()},
+        shapes=[[*each.units, each.batch, round(each.value, 4), round(each.test_value, 4)] for each in found],
     )
 
 
