@@ -136,7 +136,9 @@ def _draw(axes: Any, rows: list[Row], title: str) -> None:
         style = "-" if row.name.startswith("ffstream") else "--"
         axes.plot(errors.keys(), [100 * error for error in errors.values()], style, marker="o", label=row.name)
     axes.set(xscale="log", yscale="log", xlabel="frames", ylabel="prequential error so far, %", title=title)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="lower left")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(alpha=0.3, which="both")
 
 

@@ -84,6 +84,8 @@ def _draw(axes: Any, streams: dict[str, list[dict[str, float]]], title: str) -> 
             errors = [100 * look[reading] for look in looks]
             axes.plot(at, errors, style, color=f"C{colour}", marker=".", label=f"{name}, {reading}")
     axes.set(yscale="log", xlabel="frames and dreams so far", ylabel="test error, %", title=title)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3, which="both")
 
