@@ -4,12 +4,15 @@ DATA ?= digits
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+MNIST ?= openml:mnist_784
+BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint clean
+.PHONY: help install demo serve test lint clean bench-one-pass bench-phase-length bench-sleep-deprivation
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
 
 install: $(STAMP)  ## virtual environment in .venv with everything in it
 $(STAMP): pyproject.toml constraints.txt
@@ -31,6 +34,19 @@ lint: $(STAMP)  ## style, types and the arrow of imports
 
 test: lint  ## everything that must hold
 	$(BIN)/pytest
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+bench-one-pass: $(BENCH_STAMP)  ## one pass over MNIST beside tuned competitors (MNIST=FOLDER, BENCH='--workers 2 --fresh')
+	$(BIN)/python -m benchmarks.one_pass --data $(MNIST) $(BENCH)
+
+bench-phase-length: $(BENCH_STAMP)  ## accuracy against the length of wake and sleep
+	$(BIN)/python -m benchmarks.phase_length --data $(MNIST) $(BENCH)
+
+bench-sleep-deprivation: $(BENCH_STAMP)  ## what is lost without sleep, and what comes back with it
+	$(BIN)/python -m benchmarks.sleep_deprivation --data $(MNIST) $(BENCH)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info services/*.egg-info

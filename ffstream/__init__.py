@@ -1,7 +1,7 @@
 """ffstream: Forward-Forward networks that keep learning while they serve."""
 
 from ffstream.classify import Classification, Method, Reader
-from ffstream.config import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream.config import ADAM, PLAIN, LayerConfig, NetworkConfig, ReadoutConfig
 from ffstream.errors import FFStreamError
 from ffstream.layer import Layer, LayerReport
 from ffstream.network import Network
@@ -13,6 +13,7 @@ from ffstream.stream.stream import Stream
 __version__ = "0.1.0"
 
 __all__ = [
+    "ADAM",
     "PLAIN",
     "Classification",
     "FFStreamError",

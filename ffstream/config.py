@@ -13,6 +13,9 @@ from typing import Any, Self
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 
+RULES = ("curvature", "plain", "adam")
+"""What a configuration can name as a rule."""
+
 
 @dataclass(frozen=True)
 class LayerConfig:
@@ -23,8 +26,8 @@ class LayerConfig:
         threshold: goodness that separates positives from negatives, in the goodness's units.
         sharpness: ``k`` in ``p = sigmoid(k (goodness - threshold))``.
         peer: weight of peer normalization (paper footnote 9).
-        rule: ``"curvature"`` (default) or ``"plain"`` (the constants of Hinton's released code are
-            :data:`PLAIN`).
+        rule: ``"curvature"`` (default), ``"plain"`` (the constants of Hinton's released code are
+            :data:`PLAIN`) or ``"adam"`` (:data:`ADAM`).
         rate: learning rate.
         momentum: decay of the running mean of update directions; 0 turns it off.
         weight_cost: share of the weights taken off with every unit of rate.
@@ -50,8 +53,8 @@ class LayerConfig:
     def __post_init__(self) -> None:
         if self.goodness not in GOODNESS:
             raise ConfigError(f"goodness: got {self.goodness!r}, expected one of {sorted(GOODNESS)}")
-        if self.rule not in ("curvature", "plain"):
-            raise ConfigError(f"rule: got {self.rule!r}, expected 'curvature' or 'plain'")
+        if self.rule not in RULES:
+            raise ConfigError(f"rule: got {self.rule!r}, expected one of {list(RULES)}")
         for name in ("sharpness", "rate", "damping"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number above 0")
@@ -75,6 +78,9 @@ PLAIN = LayerConfig(
     teach_above=0.0,
 )
 """The plain rule with the published constants (``sharpness`` is the width in Hinton's code: here 500)."""
+
+ADAM = LayerConfig(rule="adam", sharpness=10.0, rate=0.001, memory_weight=0.0, teach_above=0.0)
+"""Adam as one would first try it: to compare with."""
 
 
 @dataclass(frozen=True)

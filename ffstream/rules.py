@@ -1,10 +1,11 @@
 """How a layer's local directions become a change of its weights.
 
 A rule is given the inputs ``x`` [batch, inputs + 1] (the last column is the constant 1 of the bias) and the direction
-``delta`` [batch, units] in which the layer wants its activities to move, and changes the weights in place. Both rules
-see one layer only, and neither stores an activity.
+``delta`` [batch, units] in which the layer wants its activities to move, and changes the weights in place. The rules
+see one layer only, and none stores an activity.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -17,6 +18,9 @@ from ffstream.spectrum import SpectrumClip
 
 SHORTEST_SPAN = 10
 """Updates that the memory of the other phase spans at least."""
+
+ADAM_SQUARE = 0.999
+"""Decay of the running mean of squared gradients in Adam."""
 
 
 class Rule(Protocol):
@@ -64,6 +68,44 @@ class PlainRule:
     def state(self) -> dict[str, Tensor]:
         """See :class:`Rule`."""
         return {"velocity": self.velocity}
+
+
+class AdamRule:
+    """Adam on the local direction: every weight has a step of its own, near ``rate`` whatever the gradient's size.
+
+        g = delta' x / batch
+        v <- mu v + (1 - mu) g
+        s <- b s + (1 - b) g^2
+        W <- W + rate v / (1 - mu^t) / (sqrt(s / (1 - b^t)) + 1e-8),    b = 0.999
+
+    It is here to be compared with. A step that does not shrink with the gradient goes on moving a layer that is right, and
+    separated phases then run away.
+
+    Reference: Kingma and Ba 2015, arXiv:1412.6980.
+    """
+
+    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+        self.config = config
+        self.velocity = torch.zeros(units, inputs + 1)
+        self.square = torch.zeros(units, inputs + 1)
+        self.updates = torch.zeros((), dtype=torch.float64)
+
+    def observe(self, x: Tensor, share: float) -> None:
+        """Adam needs no statistics of the inputs."""
+
+    def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
+        """See :class:`Rule`."""
+        self.updates += share
+        updates, momentum = float(self.updates), self.config.momentum
+        gradient = delta.t() @ x / batch
+        self.velocity.lerp_(gradient, 1 - momentum**share)
+        self.square.lerp_(gradient.square_(), 1 - ADAM_SQUARE**share)
+        scale = (self.square / (1 - ADAM_SQUARE**updates)).sqrt_().add_(1e-8)
+        _move(weights, self.velocity / scale.mul_(1 - momentum**updates), self.config, share)
+
+    def state(self) -> dict[str, Tensor]:
+        """See :class:`Rule`."""
+        return {"velocity": self.velocity, "square": self.square, "updates": self.updates}
 
 
 class CurvatureRule:
@@ -140,4 +182,9 @@ def _move(weights: Tensor, velocity: Tensor, config: LayerConfig, share: float) 
 
 def make_rule(inputs: int, units: int, config: LayerConfig) -> Rule:
     """The rule that ``config.rule`` names."""
-    return (CurvatureRule if config.rule == "curvature" else PlainRule)(inputs, units, config)
+    rules: dict[str, Callable[[int, int, LayerConfig], Rule]] = {
+        "curvature": CurvatureRule,
+        "plain": PlainRule,
+        "adam": AdamRule,
+    }
+    return rules[config.rule](inputs, units, config)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ffstream import PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
+from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import ConfusionMemory
 from ffstream.stream.journal import SqliteJournal
@@ -14,6 +14,7 @@ from ffstream.stream.memory_journal import MemoryJournal
 RULES = {
     "curvature": LayerConfig(),
     "plain": PLAIN,
+    "adam": ADAM,
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]

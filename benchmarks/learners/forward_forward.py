@@ -1,0 +1,92 @@
+"""ffstream itself: the library's stream, in this process."""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.learners import Constants, Frames, Labels, Shape
+from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
+
+OWN = ("phase", "rule", "awake")
+"""Constants of a run that are not fields of the layer's configuration."""
+
+RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
+"""The rules by name, each with the library's constants for it."""
+
+
+class ForwardForward:
+    """A stream, predicted from its live weights while it learns and from its published (averaged) weights.
+
+    Args:
+        config: of the network.
+        phase: micro-batches in a wake phase; the sleep after it is as long. None for no sleep.
+    """
+
+    def __init__(self, config: NetworkConfig, phase: int | None) -> None:
+        every = phase * config.batch if phase is not None else None
+        self.stream = Stream.in_process(config, Schedule(every=every, idle=None))
+
+    def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
+        """See :class:`~benchmarks.learners.Learner`.
+
+        ``live`` is the stream's own prequential prediction; ``averaged`` and ``shortlist`` are what ``/classify`` would have
+        answered just before.
+        """
+        averaged, shortlist = self._classify(frames, Method.ONE_PASS), self._classify(frames, Method.SHORTLIST)
+        learned = self.stream.feed(frames, labels)
+        live = np.concatenate([outcome.logits.argmax(dim=1).numpy() for outcome in learned])
+        return {"live": live, "averaged": averaged, "shortlist": shortlist}
+
+    def rest(self) -> None:
+        """Sleep for what is owed, unless the schedule knows no sleep."""
+        sequencer = self.stream.sequencer
+        if sequencer.schedule.every is not None and sequencer.debt.frames:
+            self.stream.sleep()
+
+    def read(self, frames: Frames) -> dict[str, Labels]:
+        """See :class:`~benchmarks.learners.Learner`: one entry a method of classifying."""
+        parts = np.array_split(frames, max(1, len(frames) // 1000))
+        return {method.value: np.concatenate([self._classify(part, method) for part in parts]) for method in Method}
+
+    def _classify(self, frames: Frames, method: Method) -> Labels:
+        return self.stream.classify(frames, method).labels.numpy()
+
+
+def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForward:
+    """The library's network with its default constants, but for those that ``shape.constants`` names."""
+    config = network_config(shape.constants, shape, inputs, classes)
+    return ForwardForward(config, shape.constants["phase"])
+
+
+def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:
+    """Defaults of the library; ``constants`` may name a ``rule`` and fields of its :class:`LayerConfig` that differ."""
+    layer = layer_config(constants)
+    return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer)
+
+
+def layer_config(constants: Constants) -> LayerConfig:
+    """The constants of the rule that is named, with what is named beside it changed."""
+    changed = {name: value for name, value in constants.items() if name not in OWN}
+    return replace(RULES[constants.get("rule", "curvature")], **changed)
+
+
+@functools.cache
+def fingerprint(layer: LayerConfig, steps: int = 200) -> str:
+    """What the library does with these constants: a sha256 of what a tiny network has learned after a fixed stream.
+
+    It differs when a constant, a default or the arithmetic of the library differs, and only then, so that a benchmark
+    knows which of its records still stand. Bits differ between builds of torch and kinds of processor as well.
+
+    Args:
+        layer: constants of every layer; all others are the library's defaults.
+        steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
+    """
+    rng = np.random.default_rng(0)
+    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer)
+    stream = Stream.in_process(config, Schedule(every=50, idle=None))
+    for _ in range(steps):
+        labels = rng.integers(3, size=10)
+        stream.feed(rng.random((10, 16), dtype=np.float32) + np.eye(3, 16, dtype=np.float32)[labels], labels)
+    digests = [config.digest(), *stream.chain.digests().values()]
+    return ":".join(digest[:12] for digest in digests)

@@ -1,0 +1,95 @@
+"""What has been measured: one JSON line a finished run, written at once, so that an interrupted benchmark resumes."""
+
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runs import Figures, Run, execute, part_of
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Ledger:
+    """Runs and their figures, kept in a file.
+
+    Args:
+        path: of the file; what it holds already is not run again.
+        data: name of the data set (see :func:`ffstream.datasets.load`).
+        workers: runs at a time, each in a process of its own with one thread.
+        fresh: measure everything anew; later lines take the place of earlier ones.
+        measure: what gives a run's figures.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        data: str,
+        *,
+        workers: int = 1,
+        fresh: bool = False,
+        measure: Callable[[Run, str], Figures] = execute,
+    ) -> None:
+        self.path = path
+        self.data = data
+        self.workers = workers
+        self.measure = measure
+        self._figures: dict[str, Figures] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not fresh:
+            for line in path.read_text().splitlines():
+                record = json.loads(line)
+                self._figures[_key(record["settings"])] = Figures(**record["figures"])
+
+    def __getitem__(self, run: Run) -> Figures:
+        return self._figures[_key(self.settings(run))]
+
+    def __contains__(self, run: Run) -> bool:
+        return _key(self.settings(run)) in self._figures
+
+    def settings(self, run: Run) -> dict[str, Any]:
+        """What a run is recorded under: everything that decides its figures, the data included."""
+        return run.settings() | {"data": _fingerprint(self.data)}
+
+    def complete(self, runs: Iterable[Run]) -> None:
+        """Measure those of the runs that are not in the ledger yet."""
+        missing = {_key(self.settings(run)): run for run in runs if run not in self}
+        running = {self._pool.submit(self.measure, run, self.data): run for run in missing.values()}
+        try:
+            for done in as_completed(running):
+                self._record(running[done], done.result())
+        except BaseException:
+            self._pool.shutdown(cancel_futures=True)
+            raise
+
+    @functools.cached_property
+    def _pool(self) -> ProcessPoolExecutor:
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+        return ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+
+    def _record(self, run: Run, figures: Figures) -> None:
+        settings = self.settings(run)
+        with self.path.open("a") as file:
+            file.write(json.dumps({"settings": settings, "figures": asdict(figures)}) + "\n")
+        self._figures[_key(settings)] = figures
+        read = ", ".join(f"{reading} {error:.2%}" for reading, error in figures.held_out[-1].items())
+        print(f"{run}: held out {read}, {figures.seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _key(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+@functools.cache
+def _fingerprint(data: str) -> str:
+    """Of a data set's labels and first frames: the same for the same data, wherever it was loaded from."""
+    whole = part_of(data, "test")
+    parts = (whole.y, whole.y_held, whole.x[:100], whole.x_held[:100])
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]

@@ -1,0 +1,56 @@
+"""What a benchmark leaves behind: a table, a plot, and a verdict as its last line."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def options(about: str) -> argparse.ArgumentParser:
+    """A command line with what every benchmark takes."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--data", default="openml:mnist_784", help="as ffstream.datasets.load takes it")
+    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time, one thread each")
+    parser.add_argument("--fresh", action="store_true", help="measure again what is recorded already")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the record, the tables and the plots")
+    return parser
+
+
+def percent(share: float) -> str:
+    """Two digits of a percent, without the sign."""
+    return f"{100 * share:.2f}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Write ``text`` to a file and to the terminal."""
+    path.write_text(text)
+    print(text, flush=True)
+
+
+def plot(path: Path, draw: Callable[[Any], None]) -> None:
+    """Save a PNG of what ``draw`` draws on one pair of axes."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    draw(axes)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def verdict(name: str, *, value: float, target: float, met: bool, **more: Any) -> None:
+    """The last line: one JSON object."""
+    rounded = {key: round(each, 4) if isinstance(each, float) else each for key, each in more.items()}
+    print(json.dumps({"name": name, "value": round(value, 4), "target": target, "met": met, **rounded}), flush=True)

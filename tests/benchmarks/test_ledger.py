@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from benchmarks.ledger import Ledger
+from benchmarks.runs import Run, execute
+
+RUN = Run("ffstream", {"phase": 2}, units=(20, 20), batch=50, frames=600)
+
+
+def test_what_is_recorded_is_not_measured_again(tmp_path):
+    first = Ledger(tmp_path / "ledger.jsonl", "digits")
+    first.complete([RUN, RUN])
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
+
+    second = Ledger(tmp_path / "ledger.jsonl", "digits", measure=unwanted)
+    second.complete([RUN])
+    assert second[RUN] == first[RUN]
+
+
+def test_a_changed_constant_is_another_run(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl", "digits")
+    assert ledger.settings(RUN) != ledger.settings(Run("ffstream", {"phase": 3}, units=(20, 20), batch=50, frames=600))
+
+
+def test_other_data_is_another_run(tmp_path, digits):
+    import numpy as np
+
+    np.savez(tmp_path / "turned.npz", x=digits.x[::-1], y=digits.y[::-1], x_test=digits.x_held, y_test=digits.y_held)
+    turned = Ledger(tmp_path / "ledger.jsonl", str(tmp_path / "turned.npz"))
+    assert turned.settings(RUN) != Ledger(tmp_path / "ledger.jsonl", "digits").settings(RUN)
+
+
+def test_fresh_measures_again(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    settings = Ledger(path, "digits").settings(RUN)
+    path.write_text(json.dumps({"settings": settings, "figures": {"seconds": 7.0}}) + "\n")
+    assert RUN in Ledger(path, "digits")
+    assert RUN not in Ledger(path, "digits", fresh=True)
+
+
+def test_figures_say_what_they_are_of():
+    figures = execute(RUN, "digits")
+    assert figures.prequential.keys() == figures.curve.keys() == {"live", "averaged"}
+    assert figures.held_out[0].keys() == {"one_pass", "goodness", "shortlist"}
+    again = execute(RUN, "digits")
+    assert (figures.prequential, figures.held_out) == (again.prequential, again.held_out)
+
+
+def unwanted(run, data):
+    pytest.fail("measured again")
