@@ -41,7 +41,7 @@ def test_fresh_measures_again(tmp_path):
 
 def test_figures_say_what_they_are_of():
     figures = execute(RUN, "digits")
-    assert figures.prequential.keys() == figures.curve.keys() == {"live", "averaged"}
+    assert figures.prequential.keys() == figures.curve.keys() == {"live", "averaged", "shortlist"}
     assert figures.held_out[0].keys() == {"one_pass", "goodness", "shortlist"}
     again = execute(RUN, "digits")
     assert (figures.prequential, figures.held_out) == (again.prequential, again.held_out)
