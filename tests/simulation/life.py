@@ -79,18 +79,18 @@ class Life:
 
     def _acts(self) -> list[tuple[Callable[[], None], float]]:
         return [
-            (self._feed, 24),
-            (self._turn, 40),
+            (self._feed, 20),
+            (self._turn, 36),
             (self._retry, 6),
             (self._reuse_a_key, 1),
-            (self._ask_for_sleep, 3),
+            (self._ask_for_sleep, 5),
             (self._ask_for_a_snapshot, 6),
             (self._reschedule, 2),
             (self._classify, 3),
             (self._time_passes, 3),
             (self._kill_an_actor, 3),
             (self._stop_an_actor, 1),
-            (self._crash, 3),
+            (self._crash, 2),
             (self._close_in_order, 1),
             (self._spoil_the_disk, 6),
         ]
@@ -145,9 +145,10 @@ class Life:
     def _open(self) -> Stream:
         journal = SqliteJournal(self.folder / JOURNAL, INPUTS, power_safe=self.power_safe)
         snapshots = self.folder / SNAPSHOTS
-        schedule = Schedule(every=self.rng.choice((6, 12, None)), idle=self.rng.choice((None, 1.0)))
+        schedule = Schedule(every=self.rng.choice((3, 6, 12, None)), idle=self.rng.choice((None, 1.0)))
 
         def open_chain(start: Any) -> RayChain:
+            self.happened["starts from a snapshot" if start else "starts from nothing"] += 1
             return RayChain(self.config, journal.path, snapshots, start)
 
         self.disturbed = False
@@ -195,15 +196,16 @@ class Life:
                 raise AssertionError("a key serves one request only")
 
     def _turn(self) -> None:
-        self._turn_actors(self.rng.choice((0, 1, 5, 30)))
-        self.stream.step(self.rng.choice((0.0, 0.01, 1.0)), flush=self.rng.random() < 0.5)
+        for _ in range(self.rng.choice((1, 2, 6))):
+            self._turn_actors(self.rng.choice((0, 5, 40)))
+            self.stream.step(self.rng.choice((0.0, 0.01, 1.0)), flush=self.rng.random() < 0.5)
 
     def _turn_actors(self, most: int) -> None:
         for _ in range(self.rng.randint(0, most)):
             self.cluster.turn()
 
     def _ask_for_sleep(self) -> None:
-        self._await(self.stream.sequencer.request_sleep(self.rng.choice((None, 0, 5, 9))))
+        self._await(self.stream.sequencer.request_sleep(self.rng.choice((None, 3, 6))))
 
     def _ask_for_a_snapshot(self) -> None:
         self._await(self.stream.sequencer.request_barrier("asked for"))
