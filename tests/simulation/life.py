@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
-from ffstream.actors.chain import RayChain
+from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.checks.law import require
 from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
 from ffstream.stream.journal import SqliteJournal
@@ -272,16 +272,25 @@ class Life:
         for request in self.requests:
             if request.key is not None:
                 self._survive(lambda request=request: self._send(request))
-        for _ in range(TRIES):
-            self._survive(lambda: self.stream.step(1.0, flush=True))
-            if self.stream.at_rest:
-                break
-        require(self.stream.at_rest, "a stream that is left alone comes to rest")
+        self._come_to_rest()
         check_journal(self.stream.journal, self.requests)
         check_events(self.stream.journal, self.witness)
         check_network(self.stream, self.witness, self.stream.saved())
         self.happened.update(f"{recorded.event.kind} events" for recorded in all_events(self.stream.journal))
         self.happened["frames"] += self.stream.journal.last_frame
+
+    def _come_to_rest(self) -> None:
+        """Also for so long that an actor that was stopped, or killed after its work was done, is noticed."""
+        rested = 0.0
+        for _ in range(TRIES):
+            self._survive(lambda: self.stream.step(1.0, flush=True))
+            rested = rested + 1.0 if self.stream.at_rest else 0.0
+            if rested > HUNG_AFTER + 2 * PULSE_EVERY:
+                return
+            if rested:
+                self._turn_actors(20)
+                self.clock.now += 1.0
+        raise AssertionError("a stream that is left alone comes to rest")
 
 
 @contextmanager
