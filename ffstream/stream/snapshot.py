@@ -61,10 +61,16 @@ def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
 
 
 def write_manifest(root: Path, manifest: Manifest, keep: int) -> None:
-    """Commit a snapshot, then remove all but the newest ``keep``."""
+    """Commit a snapshot, then remove what is older, but for the newest ``keep`` that were committed.
+
+    Those beyond it stay: they are being written, or a replay has yet to come to them.
+    """
     _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-    for seq in sorted(_numbers(root), reverse=True)[keep:]:
-        shutil.rmtree(folder_of(root, seq))
+    older = sorted((seq for seq in _numbers(root) if seq <= manifest.seq), reverse=True)
+    committed = [seq for seq in older if (folder_of(root, seq) / MANIFEST).exists()]
+    for seq in older:
+        if seq not in committed[:keep]:
+            shutil.rmtree(folder_of(root, seq))
 
 
 def manifests(root: Path, config: str) -> Iterator[Manifest]:

@@ -42,6 +42,17 @@ def test_newest_first_and_the_oldest_go(tmp_path):
     assert not folder_of(tmp_path, 5).exists()
 
 
+def test_what_was_not_committed_takes_no_place(tmp_path):
+    """What a crash has left unfinished neither counts among those kept nor drives them out."""
+    for seq in (10, 20):
+        write(tmp_path, seq)
+    for seq in (5, 30, 40, 50):
+        write_part(folder_of(tmp_path, seq), "layer-0", state(seq))
+    write(tmp_path, 25, keep=2)
+    assert whole(tmp_path) == [25, 20]
+    assert sorted(path.name.lstrip("0") for path in tmp_path.iterdir()) == ["20", "25", "30", "40", "50"]
+
+
 def test_no_folder_no_snapshots(tmp_path):
     assert whole(tmp_path / "missing") == []
 
