@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,23 @@ class Fault(Enum):
 CRASHES = (Fault.CRASH, Fault.CRASH_HALFWAY, Fault.CRASH_AFTER)
 
 Act = Callable[[], Any]
+Fate = Callable[[int], Fault | None]
+"""Given an operation's number from 1, how it fails."""
+
+
+def no_fault(number: int) -> None:
+    """Every operation goes well."""
 
 
 class Disk:
     """Counts operations and asks ``fate`` what becomes of each.
 
     Args:
-        fate: given the operation's number from 1, the fault or None.
+        fate: no_fault, or another.
         in_actor: whether an actor is running, which then dies alone where the process would crash.
     """
 
-    def __init__(self, fate: Callable[[int], Fault | None], in_actor: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, fate: Fate, in_actor: Callable[[], bool] = lambda: False) -> None:
         self.fate = fate
         self.in_actor = in_actor
         self.count = 0
@@ -57,7 +63,8 @@ class Disk:
         if fault in (Fault.TORN, Fault.FULL, Fault.CRASH_HALFWAY):
             half()
         elif fault is Fault.CRASH_AFTER:
-            act()
+            with suppress(AttributeError):
+                act().close()
         if fault in CRASHES:
             raise Killed if self.in_actor() else Crash
         code = errno.ENOSPC if fault is Fault.FULL else errno.EIO
@@ -121,7 +128,7 @@ class WholeFile:
 
     def __init__(self, file: Any, disk: Disk) -> None:
         self._file, self._disk = file, disk
-        self.fileno, self.flush = file.fileno, file.flush
+        self.fileno, self.flush, self.close = file.fileno, file.flush, file.close
 
     def write(self, blob: bytes) -> None:
         self._disk.do(lambda: self._file.write(blob), lambda: self._file.write(blob[: len(blob) // 2]))
@@ -130,7 +137,7 @@ class WholeFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self.close()
 
 
 class FaultyConnection(sqlite3.Connection):

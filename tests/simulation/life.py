@@ -5,7 +5,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseE
 from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
 from tests.simulation.cluster import Clock, Cluster
-from tests.simulation.disk import Crash, Disk, Fault
+from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault
 from tests.simulation.truth import Request, Witness, all_events, check_events, check_journal, check_network
 
 INPUTS, CLASSES = 6, 3
-ACTS = 25
+LENGTH = 25
 TRIES = 200
 """Things that happen in a life, and turns within which it must come to rest afterwards."""
 
@@ -33,6 +33,8 @@ MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
 
 EXPECTED = (FFStreamError, OSError)
 """What a fault may end in; any other error is one of the program."""
+
+Act = Callable[["Life"], None]
 
 
 class Life:
@@ -44,7 +46,7 @@ class Life:
         self.home = home
         self.clock = Clock()
         self.cluster = Cluster(self.rng, self.clock)
-        self.disk = Disk(self._no_fault, lambda: self.cluster.inside is not None)
+        self.disk = Disk(no_fault, lambda: self.cluster.inside is not None)
         self.config = self._draw_config(seed)
         self.options: dict[str, Any] = {
             "credits": self.rng.choice((1, 2, 8)),
@@ -65,35 +67,28 @@ class Life:
         units = (8,) * self.rng.choice((1, 2, 2, 2, 3))
         return NetworkConfig(inputs=INPUTS, classes=CLASSES, units=units, batch=4, memory=16, seed=seed, layer=layer)
 
-    def live(self) -> None:
+    def live(self, script: Sequence[Act] | None) -> None:
         """From the first start to the proof that all is well.
 
         Raises:
             AssertionError: when it is not.
         """
         self._come_up()
-        acts, weights = zip(*self._acts(), strict=True)
-        for act in self.rng.choices(acts, weights, k=ACTS):
-            self._survive(act)
+        for act in script or self.rng.choices(list(ACTS), list(ACTS.values()), k=LENGTH):
+            self._survive(lambda act=act: act(self))
         self._end()
 
-    def _acts(self) -> list[tuple[Callable[[], None], float]]:
-        return [
-            (self._feed, 20),
-            (self._turn, 36),
-            (self._retry, 6),
-            (self._reuse_a_key, 1),
-            (self._ask_for_sleep, 5),
-            (self._ask_for_a_snapshot, 6),
-            (self._reschedule, 2),
-            (self._classify, 3),
-            (self._time_passes, 3),
-            (self._kill_an_actor, 3),
-            (self._stop_an_actor, 1),
-            (self._crash, 2),
-            (self._close_in_order, 1),
-            (self._spoil_the_disk, 6),
-        ]
+    def spoil(self, fate: Fate) -> None:
+        """From now on operations of the disk fail when ``fate`` says so."""
+
+        def noted(number: int) -> Fault | None:
+            fault = fate(number)
+            if fault is not None:
+                self.disturbed = True
+                self.happened["faults of the disk"] += 1
+            return fault
+
+        self.disk.fate = noted
 
     def _survive(self, act: Callable[[], None]) -> None:
         """Do something. A failure of the chain is answered as the service does, a crash by a new process."""
@@ -127,7 +122,7 @@ class Life:
             self._leave()
             try:
                 if attempt > 2:
-                    self.disk.fate = self._no_fault
+                    self.disk.fate = no_fault
                 self.stream = self._open()
                 return
             except (*EXPECTED, Crash):
@@ -154,7 +149,7 @@ class Life:
         self.disturbed = False
         return Stream(self.config, open_chain, journal, schedule, snapshots=snapshots, clock=self.clock, **self.options)
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         n = self.rng.randint(1, 7)
         frames = self.numbers.random((n, INPUTS), dtype=np.float32)
         if self.rng.random() < 0.3:
@@ -183,19 +178,19 @@ class Life:
             self.happened["repeated requests"] += 1
         request.answer, request.refused = answer, False
 
-    def _retry(self) -> None:
+    def retry(self) -> None:
         keyed = [request for request in self.requests if request.key is not None]
         if keyed:
             self._send(self.rng.choice(keyed))
 
-    def _reuse_a_key(self) -> None:
+    def reuse_a_key(self) -> None:
         kept = [request for request in self.requests if request.key is not None and request.answer is not None]
         if kept:
             with suppress(KeyReuseError, JournalError):
                 self.stream.accept(np.ones((1, INPUTS)), key=self.rng.choice(kept).key, digest="of another request")
                 raise AssertionError("a key serves one request only")
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         for _ in range(self.rng.choice((1, 2, 6))):
             self._turn_actors(self.rng.choice((0, 5, 40)))
             self.stream.step(self.rng.choice((0.0, 0.01, 1.0)), flush=self.rng.random() < 0.5)
@@ -204,10 +199,10 @@ class Life:
         for _ in range(self.rng.randint(0, most)):
             self.cluster.turn()
 
-    def _ask_for_sleep(self) -> None:
+    def ask_for_sleep(self) -> None:
         self._await(self.stream.sequencer.request_sleep(self.rng.choice((None, 3, 6))))
 
-    def _ask_for_a_snapshot(self) -> None:
+    def ask_for_a_snapshot(self) -> None:
         self._await(self.stream.sequencer.request_barrier("asked for"))
 
     def _await(self, answer: Any) -> None:
@@ -217,58 +212,46 @@ class Life:
 
         answer.add_done_callback(note)
 
-    def _reschedule(self) -> None:
+    def reschedule(self) -> None:
         self.stream.sequencer.schedule = Schedule(every=self.rng.choice((4, 20, None)), idle=self.rng.choice((None, 0.5)))
 
-    def _classify(self) -> None:
+    def classify(self) -> None:
         reader = self.stream.reader
         if reader.stages:
             frames = torch.from_numpy(self.numbers.random((2, INPUTS), dtype=np.float32))
             reader.classify(frames, self.rng.choice(list(Method)))
 
-    def _time_passes(self) -> None:
+    def time_passes(self) -> None:
         self.clock.now += self.rng.choice((0.1, 3.0))
 
-    def _kill_an_actor(self) -> None:
+    def kill_an_actor(self) -> None:
         if self.cluster.actors:
             self.disturbed = True
             self.happened["actors killed"] += 1
             self.cluster.end(self.rng.choice(self.cluster.actors))
 
-    def _stop_an_actor(self) -> None:
+    def stop_an_actor(self) -> None:
         if self.cluster.actors:
             self.disturbed = True
             self.happened["actors stopped"] += 1
             self.rng.choice(self.cluster.actors).stopped = True
 
-    def _crash(self) -> None:
+    def crash(self) -> None:
         raise Crash
 
-    def _close_in_order(self) -> None:
+    def close_in_order(self) -> None:
         self.stream.close()
         raise Crash
 
-    def _spoil_the_disk(self) -> None:
+    def spoil_the_disk(self) -> None:
         """One of the next operations will fail."""
         fault = self.rng.choice(list(Fault))
         due = self.disk.count + self.rng.randint(1, self.rng.choice((5, 60)))
-
-        def fate(number: int) -> Fault | None:
-            if number != due:
-                return None
-            self.disturbed = True
-            self.happened["faults of the disk"] += 1
-            return fault
-
-        self.disk.fate = fate
-
-    @staticmethod
-    def _no_fault(_: int) -> None:
-        return None
+        self.spoil(lambda number: fault if number == due else None)
 
     def _end(self) -> None:
         """Nothing fails any more; keyed requests are sent until they are answered; all is learned; then the proof."""
-        self.disk.fate, self.backlog = self._no_fault, None
+        self.disk.fate, self.backlog = no_fault, None
         for request in self.requests:
             if request.key is not None:
                 self._survive(lambda request=request: self._send(request))
@@ -293,6 +276,25 @@ class Life:
         raise AssertionError("a stream that is left alone comes to rest")
 
 
+ACTS: dict[Act, float] = {
+    Life.feed: 20,
+    Life.turn: 36,
+    Life.retry: 6,
+    Life.reuse_a_key: 1,
+    Life.ask_for_sleep: 5,
+    Life.ask_for_a_snapshot: 6,
+    Life.reschedule: 2,
+    Life.classify: 3,
+    Life.time_passes: 3,
+    Life.kill_an_actor: 3,
+    Life.stop_an_actor: 1,
+    Life.crash: 2,
+    Life.close_in_order: 1,
+    Life.spoil_the_disk: 6,
+}
+"""What happens in a life, and how often."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Failures are the rule here: the log is not wanted."""
@@ -303,8 +305,13 @@ def quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def live(seed: int) -> Life:
+def live(seed: int, script: Sequence[Act] | None = None, fate: Fate = no_fault) -> Life:
     """Live the life of a seed.
+
+    Args:
+        seed: of everything that is drawn.
+        script: what happens in it; drawn if not given.
+        fate: of the operations of the disk.
 
     Raises:
         AssertionError: when a law was broken on the way or at the end.
@@ -315,5 +322,6 @@ def live(seed: int) -> Life:
         life = Life(seed, home)
         stack.enter_context(life.cluster.running())
         stack.enter_context(life.disk.mounted(home))
-        life.live()
+        life.spoil(fate)
+        life.live(script)
         return life

@@ -7,6 +7,7 @@ import random
 import time
 import traceback
 from collections import Counter
+from contextlib import ExitStack
 
 import torch
 
@@ -44,8 +45,9 @@ def main(arguments: list[str]) -> int:
     happened: Counter[str] = Counter()
     failed: dict[int, str] = {}
     began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(told.jobs) as pool:
-        for done, (counted, broken) in enumerate(pool.imap(lived, blocks), start=1):
+    with ExitStack() as stack:
+        pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(told.jobs)) if told.jobs > 1 else None
+        for done, (counted, broken) in enumerate(pool.imap(lived, blocks) if pool else map(lived, blocks), start=1):
             happened += counted
             failed |= broken
             for seed, how in broken.items():
