@@ -1,6 +1,7 @@
 # Bare `make` lists what it can do.
 PYTHON ?= python3.11
 DATA ?= digits
+SEEDS ?= 10000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -9,7 +10,7 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint clean bench-one-pass bench-phase-length bench-sleep-deprivation
+.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -34,6 +35,9 @@ lint: $(STAMP)  ## style, types and the arrow of imports
 
 test: lint  ## everything that must hold
 	$(BIN)/pytest
+
+soak: $(STAMP)  ## simulated lives of the stream with seeded faults (SEEDS=n, START=first; a failing seed is printed)
+	$(BIN)/python -m tests.simulation $(SEEDS) $(if $(START),--start $(START))
 
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

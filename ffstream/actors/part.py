@@ -68,20 +68,24 @@ class Saver:
         self.guard = guard
         self.snapshots = snapshots
         self.report = report
-        self._waiting: queue.Queue[tuple[int, dict[str, Tensor]]] = queue.Queue(maxsize=2)
-        threading.Thread(target=self._write, daemon=True).start()
+        self.waiting: queue.Queue[tuple[int, dict[str, Tensor]]] = queue.Queue(maxsize=2)
+        threading.Thread(target=self._write_all, daemon=True).start()
 
     def save(self, seq: int, state: dict[str, Tensor]) -> None:
         """Keep the state as it is now as the part of snapshot ``seq``; waits when two are being written already."""
-        self._waiting.put((seq, {name: tensor.clone() for name, tensor in state.items()}))
+        self.waiting.put((seq, {name: tensor.clone() for name, tensor in state.items()}))
 
-    def _write(self) -> None:
+    def _write_all(self) -> None:
         while True:
-            seq, state = self._waiting.get()
-            try:
-                with self.guard():
-                    sha256 = write_part(folder_of(self.snapshots, seq), self.guard.name, state)
-            except Exception:
-                log.exception("%s: snapshot %s is not written", self.guard.name, seq)
-            else:
-                self.report(seq, self.guard.name, sha256)
+            self.write_next()
+
+    def write_next(self) -> None:
+        """Write the copy that has waited longest, and report it; waits until there is one."""
+        seq, state = self.waiting.get()
+        try:
+            with self.guard():
+                sha256 = write_part(folder_of(self.snapshots, seq), self.guard.name, state)
+        except Exception:
+            log.exception("%s: snapshot %s is not written", self.guard.name, seq)
+        else:
+            self.report(seq, self.guard.name, sha256)

@@ -18,8 +18,9 @@ from ffstream.classify import Method
 from ffstream.frames import FrameArray, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
+from ffstream.outcome import Outcome
 from ffstream.polarity import Polarity
-from ffstream.stream.events import Barrier, Sleep, Wake
+from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.stream import SNAPSHOTS, Stream
 
@@ -63,17 +64,22 @@ def follow(network: Network, journal: Journal) -> None:
     after = 0
     while events := journal.events(after):
         for recorded in events:
-            match recorded.event:
-                case Wake(first, last):
-                    frames, labels = journal.read(first, last)
-                    ids = torch.arange(first, last + 1)
-                    network.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
-                case Sleep() as sleep:
-                    network.sleep(recorded, sleep)
-                case Barrier() as barrier:
-                    network.barrier(recorded, barrier)
+            learn(network, journal, recorded)
         after = events[-1].seq
-        network.outcomes(0)
+
+
+def learn(network: Network, journal: Journal, recorded: Recorded) -> list[Outcome]:
+    """Let a network learn one event of a journal; what came out of it."""
+    match recorded.event:
+        case Wake(first, last):
+            frames, labels = journal.read(first, last)
+            ids = torch.arange(first, last + 1)
+            network.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
+        case Sleep() as sleep:
+            network.sleep(recorded, sleep)
+        case Barrier() as barrier:
+            network.barrier(recorded, barrier)
+    return network.outcomes(0)
 
 
 def check_matches_network(make: MakeStream) -> None:

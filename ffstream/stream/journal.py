@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -272,15 +272,15 @@ class SqliteJournal:
         """All or nothing; an error of the database becomes a :class:`JournalError`."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
+            if isinstance(error, sqlite3.Error):
+                raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
+            raise
 
 
 def check_backlog(journal: Journal, frames: int, limit: int | None) -> None:

@@ -1,7 +1,7 @@
 """Snapshots: the state of every part at one barrier, in files that are either whole or not there.
 
 A snapshot is a folder ``SEQ`` with one safetensors file a part and a ``manifest.json`` that is written last. A folder
-without a manifest, or whose files do not match the digests in it, does not count.
+without a manifest, or with one that does not match the digest in it, or whose files do not, does not count.
 """
 
 import hashlib
@@ -61,10 +61,18 @@ def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
 
 
 def write_manifest(root: Path, manifest: Manifest, keep: int) -> None:
-    """Commit a snapshot, then remove all but the newest ``keep``."""
-    _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-    for seq in sorted(_numbers(root), reverse=True)[keep:]:
-        shutil.rmtree(folder_of(root, seq))
+    """Commit a snapshot, then remove what is older, but for the newest ``keep`` that were committed.
+
+    Those beyond it stay: they are being written, or a replay has yet to come to them.
+    """
+    content = asdict(manifest)
+    signed = content | {"sha256": _sha256(content)}
+    _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(signed, indent=1).encode())
+    older = sorted((seq for seq in _numbers(root) if seq <= manifest.seq), reverse=True)
+    committed = [seq for seq in older if (folder_of(root, seq) / MANIFEST).exists()]
+    for seq in older:
+        if seq not in committed[:keep]:
+            shutil.rmtree(folder_of(root, seq))
 
 
 def manifests(root: Path, config: str) -> Iterator[Manifest]:
@@ -121,14 +129,23 @@ def _numbers(root: Path) -> list[int]:
 def _read_manifest(root: Path, seq: int) -> Manifest:
     path = folder_of(root, seq) / MANIFEST
     try:
-        manifest = Manifest(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        content = json.loads(path.read_text())
+        sha256 = content.pop("sha256", None)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise SnapshotError(f"no readable manifest ({error})") from error
-    if manifest.format != FORMAT:
-        raise SnapshotError(f"format {manifest.format}, this version reads {FORMAT}")
+    if content.get("format") != FORMAT:
+        raise SnapshotError(f"format {content.get('format')}, this version reads {FORMAT}")
+    if sha256 != _sha256(content):
+        raise SnapshotError(f"{path}: its sha256 is not the one in it")
+    manifest = Manifest(**content)
     for name in manifest.files:
         _checked_blob(root, manifest, name)
     return manifest
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    """Of a manifest's content, in the order in which it is written."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _checked_blob(root: Path, manifest: Manifest, name: str) -> bytes:

@@ -265,6 +265,7 @@ class Stream:
         Raises:
             ChainError: when a part of the chain has failed.
         """
+        self._nothing_to_send = False
         while self._in_flight < self.credits and not self._asleep:
             recorded = self.sequencer.next(flush=flush)
             self._nothing_to_send = recorded is None

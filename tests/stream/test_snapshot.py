@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,6 +43,17 @@ def test_newest_first_and_the_oldest_go(tmp_path):
     assert not folder_of(tmp_path, 5).exists()
 
 
+def test_what_was_not_committed_takes_no_place(tmp_path):
+    """What a crash has left unfinished neither counts among those kept nor drives them out."""
+    for seq in (10, 20):
+        write(tmp_path, seq)
+    for seq in (5, 30, 40, 50):
+        write_part(folder_of(tmp_path, seq), "layer-0", state(seq))
+    write(tmp_path, 25, keep=2)
+    assert whole(tmp_path) == [25, 20]
+    assert sorted(path.name.lstrip("0") for path in tmp_path.iterdir()) == ["20", "25", "30", "40", "50"]
+
+
 def test_no_folder_no_snapshots(tmp_path):
     assert whole(tmp_path / "missing") == []
 
@@ -80,7 +92,20 @@ def of_another_format(folder):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
 
 
-DAMAGES = [flip_a_bit, cut_a_part, lose_a_part, lose_the_manifest, tear_the_manifest, empty_the_manifest, of_another_format]
+def not_even_an_object(folder):
+    (folder / "manifest.json").write_text("[1, 2]")
+
+
+DAMAGES = [
+    not_even_an_object,
+    flip_a_bit,
+    cut_a_part,
+    lose_a_part,
+    lose_the_manifest,
+    tear_the_manifest,
+    empty_the_manifest,
+    of_another_format,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -162,3 +187,41 @@ def test_a_stream_refuses_the_snapshots_of_another_network(tmp_path):
     other = NetworkConfig(inputs=3, classes=2, units=(8, 8), batch=5, seed=1)
     with pytest.raises(SnapshotError, match="another configuration"):
         Stream.in_process(other, folder=tmp_path)
+
+
+BLOCK = 64
+"""Bytes of a file that are damaged at a time."""
+
+
+def flip(blob, start):
+    middle = min(start + BLOCK // 2, len(blob) - 1)
+    return blob[:middle] + bytes([blob[middle] ^ 1]) + blob[middle + 1 :]
+
+
+def cut(blob, start):
+    return blob[:start]
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_no_block_of_a_snapshot_can_be_damaged_unseen(tmp_path, damage, caplog):
+    """Every block of every file in turn: what is loaded is the snapshot before it."""
+    small = replace(NETWORK, memory=30)
+    stream = Stream.in_process(small, Schedule(every=10, idle=None), folder=tmp_path)
+    feed(stream, 20)
+    first = stream.snapshot()
+    feed(stream, 10)
+    second = stream.snapshot()
+    stream.close()
+    root, damaged = tmp_path / "snapshots", 0
+    for path in sorted(folder_of(root, second).iterdir()):
+        whole_file = path.read_bytes()
+        for start in range(0, len(whole_file), BLOCK):
+            path.write_bytes(damage(whole_file, start))
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                assert [manifest.seq for manifest in manifests(root, small.digest())] == [first], f"{path.name} at {start}"
+            assert f"snapshot {second} passed over" in caplog.text
+            damaged += 1
+        path.write_bytes(whole_file)
+    assert damaged > 100
+    assert [manifest.seq for manifest in manifests(root, small.digest())] == [second, first]

@@ -7,7 +7,7 @@ import torch
 from ffstream import NetworkConfig, Phase, Schedule, Stream
 from ffstream.checks.samples import blobs
 from ffstream.errors import BacklogError, ChainError, KeyReuseError, ShapeError, SnapshotError
-from ffstream.outcome import Learned, Passed, Saved, Slept
+from ffstream.outcome import Learned, Passed, Published, Saved, Slept
 from ffstream.stream.events import Wake
 
 CONFIG = NetworkConfig(inputs=4, classes=3, units=(8, 6), batch=10)
@@ -200,21 +200,37 @@ def test_a_stream_that_has_learned_nothing_is_cold(stream):
     assert torch.equal(scores, torch.full((3, 3), 1 / 3))
 
 
-class SlowToSave:
-    """A chain whose snapshots are written while it learns on: ``Saved`` comes out late."""
+class Slow:
+    """A chain some of whose outcomes come out late: ``Saved`` by default, as snapshots are written while it learns on."""
 
-    def __init__(self, chain, late):
-        self.chain, self.late, self.held = chain, late, []
+    def __init__(self, chain, late, kind=Saved):
+        self.chain, self.late, self.kind, self.held = chain, late, kind, []
 
     def __getattr__(self, name):
         return getattr(self.chain, name)
 
     def outcomes(self, timeout):
         found = self.held + self.chain.outcomes(timeout)
-        saved = [outcome for outcome in found if isinstance(outcome, Saved)]
-        rest = [outcome for outcome in found if not isinstance(outcome, Saved)]
-        self.held = saved if self.late() else []
-        return rest if self.late() else rest + saved
+        slow = [outcome for outcome in found if isinstance(outcome, self.kind)]
+        rest = [outcome for outcome in found if not isinstance(outcome, self.kind)]
+        self.held = slow if self.late() else []
+        return rest if self.late() else rest + slow
+
+
+def test_a_stream_with_frames_to_learn_is_not_at_rest():
+    """Also when they come while the last thing under way is a publication."""
+    late = [True]
+    plain = Stream.in_process(CONFIG, SCHEDULE)
+    stream = Stream(CONFIG, lambda _: Slow(plain.chain, lambda: late[0], Published), plain.journal, SCHEDULE, credits=1)
+    stream.accept(*blobs(5, 4, 3))
+    stream.step(flush=True)
+    stream.step(flush=True)
+    stream.accept(*blobs(5, 4, 3))
+    late[0] = False
+    stream.step(flush=True)
+    assert not stream.at_rest
+    assert stream.drain(30)
+    assert stream.progress.frames == 10
 
 
 def test_a_score_is_saved_as_it_was_at_the_barrier(tmp_path):
@@ -223,7 +239,7 @@ def test_a_score_is_saved_as_it_was_at_the_barrier(tmp_path):
     plain = Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path)
     opening = plain._open_chain
     stream = Stream(
-        CONFIG, lambda start: SlowToSave(opening(start), lambda: late[0]), plain.journal, SCHEDULE, snapshots=plain.snapshots
+        CONFIG, lambda start: Slow(opening(start), lambda: late[0]), plain.journal, SCHEDULE, snapshots=plain.snapshots
     )
     stream.accept(*blobs(15, 4, 3))
     stream.step(flush=True)

@@ -1,0 +1,327 @@
+"""One life of a stream, drawn from a seed: what clients do, what happens to it, and how it must end."""
+
+import logging
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
+from ffstream.checks.law import require
+from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
+from ffstream.stream.journal import SqliteJournal
+from ffstream.stream.stream import JOURNAL, SNAPSHOTS
+from tests.simulation.cluster import Clock, Cluster
+from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault
+from tests.simulation.truth import Request, Witness, all_events, check_events, check_journal, check_network
+
+INPUTS, CLASSES = 6, 3
+LENGTH = 25
+TRIES = 200
+"""Things that happen in a life, and turns within which it must come to rest afterwards."""
+
+MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
+"""Where lives are lived: a file system in memory when there is one."""
+
+EXPECTED = (FFStreamError, OSError)
+"""What a fault may end in; any other error is one of the program."""
+
+Act = Callable[["Life"], None]
+
+
+class Life:
+    """A stream over a simulated cluster and disk, its clients, and everything drawn from one generator."""
+
+    def __init__(self, seed: int, home: Path) -> None:
+        self.rng = random.Random(seed)
+        self.numbers = np.random.default_rng(seed)
+        self.home = home
+        self.clock = Clock()
+        self.cluster = Cluster(self.rng, self.clock)
+        self.disk = Disk(no_fault, lambda: self.cluster.inside is not None)
+        self.config = self._draw_config(seed)
+        self.options: dict[str, Any] = {
+            "credits": self.rng.choice((1, 2, 8)),
+            "publish_every": self.rng.choice((1, 3, 20)),
+            "snapshot_every": self.rng.choice((None, 2, 5, 9)),
+        }
+        self.power_safe = self.rng.random() < 0.2
+        self.backlog = self.rng.choice((None, 20))
+        self.requests: list[Request] = []
+        self.witness = Witness()
+        self.happened: Counter[str] = Counter()
+        self.disturbed = False
+        self.stream: Stream | None = None
+        self.folder = home / "0"
+
+    def _draw_config(self, seed: int) -> NetworkConfig:
+        layer = LayerConfig() if self.rng.random() < 0.3 else PLAIN
+        units = (8,) * self.rng.choice((1, 2, 2, 2, 3))
+        return NetworkConfig(inputs=INPUTS, classes=CLASSES, units=units, batch=4, memory=16, seed=seed, layer=layer)
+
+    def live(self, script: Sequence[Act] | None) -> None:
+        """From the first start to the proof that all is well.
+
+        Raises:
+            AssertionError: when it is not.
+        """
+        self._come_up()
+        for act in script or self.rng.choices(list(ACTS), list(ACTS.values()), k=LENGTH):
+            self._survive(lambda act=act: act(self))
+        self._end()
+
+    def spoil(self, fate: Fate) -> None:
+        """From now on operations of the disk fail when ``fate`` says so."""
+
+        def noted(number: int) -> Fault | None:
+            fault = fate(number)
+            if fault is not None:
+                self.disturbed = True
+                self.happened["faults of the disk"] += 1
+            return fault
+
+        self.disk.fate = noted
+
+    def _survive(self, act: Callable[[], None]) -> None:
+        """Do something. A failure of the chain is answered as the service does, a crash by a new process."""
+        try:
+            act()
+            self.witness.see(self.stream)
+        except EXPECTED as error:
+            require(self.disturbed, "nothing fails by itself", repr(error))
+            self.happened["chains opened again"] += 1
+            self._start_again()
+        except Crash:
+            self._come_up()
+
+    def _start_again(self) -> None:
+        for _ in range(TRIES):
+            try:
+                self.disturbed = False
+                self.stream.start()
+            except EXPECTED:
+                continue
+            except Crash:
+                self._come_up()
+            return
+        raise AssertionError("the chain does not start again")
+
+    def _come_up(self) -> None:
+        """A new process on what the one before has left behind, whose actors may still have been at work for a moment."""
+        self.happened["processes"] += 1
+        for attempt in range(TRIES):
+            self._turn_actors(20)
+            self._leave()
+            try:
+                if attempt > 2:
+                    self.disk.fate = no_fault
+                self.stream = self._open()
+                return
+            except (*EXPECTED, Crash):
+                continue
+        raise AssertionError("the stream does not open")
+
+    def _leave(self) -> None:
+        """Move to a copy of the folder: what the old process still held open cannot reach it."""
+        self.cluster.actors.clear()
+        old, self.folder = self.folder, self.home / str(int(self.folder.name) + 1)
+        if old.exists():
+            shutil.copytree(old, self.folder, ignore=shutil.ignore_patterns("*-shm"))
+        self.disk.abandon()
+
+    def _open(self) -> Stream:
+        journal = SqliteJournal(self.folder / JOURNAL, INPUTS, power_safe=self.power_safe)
+        snapshots = self.folder / SNAPSHOTS
+        schedule = Schedule(every=self.rng.choice((3, 6, 12, None)), idle=self.rng.choice((None, 1.0)))
+
+        def open_chain(start: Any) -> RayChain:
+            self.happened["starts from a snapshot" if start else "starts from nothing"] += 1
+            return RayChain(self.config, journal.path, snapshots, start)
+
+        self.disturbed = False
+        return Stream(self.config, open_chain, journal, schedule, snapshots=snapshots, clock=self.clock, **self.options)
+
+    def feed(self) -> None:
+        n = self.rng.randint(1, 7)
+        frames = self.numbers.random((n, INPUTS), dtype=np.float32)
+        if self.rng.random() < 0.3:
+            frames = self.numbers.integers(0, 256, (n, INPUTS), dtype=np.uint8)
+        labels = self.numbers.integers(0, CLASSES, n)
+        labels[self.numbers.random(n) < self.rng.choice((0.0, 0.0, 0.3, 1.0))] = -1
+        key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
+        self.requests.append(Request(frames, labels, key))
+        self._send(self.requests[-1])
+
+    def _send(self, request: Request) -> None:
+        before = self.stream.journal.last_frame
+        answered = request.answer
+        try:
+            answer = self.stream.accept(
+                request.frames, request.labels, limit=self.backlog, key=request.key, digest=str(request.key)
+            )
+        except (BacklogError, JournalError) as error:
+            require(answered is None or isinstance(error, JournalError), "a repetition is answered whatever waits")
+            require(self.stream.journal.last_frame == before, "nothing of a refused request is kept")
+            request.refused = answered is None
+            return
+        if answered is not None:
+            require((answer.first, answer.last) == (answered.first, answered.last), "a repetition gets its first answer")
+            require(answer.repeated and self.stream.journal.last_frame == before, "a repetition keeps nothing")
+            self.happened["repeated requests"] += 1
+        request.answer, request.refused = answer, False
+
+    def retry(self) -> None:
+        keyed = [request for request in self.requests if request.key is not None]
+        if keyed:
+            self._send(self.rng.choice(keyed))
+
+    def reuse_a_key(self) -> None:
+        kept = [request for request in self.requests if request.key is not None and request.answer is not None]
+        if kept:
+            with suppress(KeyReuseError, JournalError):
+                self.stream.accept(np.ones((1, INPUTS)), key=self.rng.choice(kept).key, digest="of another request")
+                raise AssertionError("a key serves one request only")
+
+    def turn(self) -> None:
+        for _ in range(self.rng.choice((1, 2, 6))):
+            self._turn_actors(self.rng.choice((0, 5, 40)))
+            self.stream.step(self.rng.choice((0.0, 0.01, 1.0)), flush=self.rng.random() < 0.5)
+
+    def _turn_actors(self, most: int) -> None:
+        for _ in range(self.rng.randint(0, most)):
+            self.cluster.turn()
+
+    def ask_for_sleep(self) -> None:
+        self._await(self.stream.sequencer.request_sleep(self.rng.choice((None, 3, 6))))
+
+    def ask_for_a_snapshot(self) -> None:
+        self._await(self.stream.sequencer.request_barrier("asked for"))
+
+    def _await(self, answer: Any) -> None:
+        def note(done: Any) -> None:
+            if done.exception() is None:
+                self.witness.events[done.result().seq] = done.result()
+
+        answer.add_done_callback(note)
+
+    def reschedule(self) -> None:
+        self.stream.sequencer.schedule = Schedule(every=self.rng.choice((4, 20, None)), idle=self.rng.choice((None, 0.5)))
+
+    def classify(self) -> None:
+        reader = self.stream.reader
+        if reader.stages:
+            frames = torch.from_numpy(self.numbers.random((2, INPUTS), dtype=np.float32))
+            reader.classify(frames, self.rng.choice(list(Method)))
+
+    def time_passes(self) -> None:
+        self.clock.now += self.rng.choice((0.1, 3.0))
+
+    def kill_an_actor(self) -> None:
+        if self.cluster.actors:
+            self.disturbed = True
+            self.happened["actors killed"] += 1
+            self.cluster.end(self.rng.choice(self.cluster.actors))
+
+    def stop_an_actor(self) -> None:
+        if self.cluster.actors:
+            self.disturbed = True
+            self.happened["actors stopped"] += 1
+            self.rng.choice(self.cluster.actors).stopped = True
+
+    def crash(self) -> None:
+        raise Crash
+
+    def close_in_order(self) -> None:
+        self.stream.close()
+        raise Crash
+
+    def spoil_the_disk(self) -> None:
+        """One of the next operations will fail."""
+        fault = self.rng.choice(list(Fault))
+        due = self.disk.count + self.rng.randint(1, self.rng.choice((5, 60)))
+        self.spoil(lambda number: fault if number == due else None)
+
+    def _end(self) -> None:
+        """Nothing fails any more; keyed requests are sent until they are answered; all is learned; then the proof."""
+        self.disk.fate, self.backlog = no_fault, None
+        for request in self.requests:
+            if request.key is not None:
+                self._survive(lambda request=request: self._send(request))
+        self._come_to_rest()
+        check_journal(self.stream.journal, self.requests)
+        check_events(self.stream.journal, self.witness)
+        check_network(self.stream, self.witness, self.stream.saved())
+        self.happened.update(f"{recorded.event.kind} events" for recorded in all_events(self.stream.journal))
+        self.happened["frames"] += self.stream.journal.last_frame
+
+    def _come_to_rest(self) -> None:
+        """Also for so long that an actor that was stopped, or killed after its work was done, is noticed."""
+        rested = 0.0
+        for _ in range(TRIES):
+            self._survive(lambda: self.stream.step(1.0, flush=True))
+            rested = rested + 1.0 if self.stream.at_rest else 0.0
+            if rested > HUNG_AFTER + 2 * PULSE_EVERY:
+                return
+            if rested:
+                self._turn_actors(20)
+                self.clock.now += 1.0
+        raise AssertionError("a stream that is left alone comes to rest")
+
+
+ACTS: dict[Act, float] = {
+    Life.feed: 20,
+    Life.turn: 36,
+    Life.retry: 6,
+    Life.reuse_a_key: 1,
+    Life.ask_for_sleep: 5,
+    Life.ask_for_a_snapshot: 6,
+    Life.reschedule: 2,
+    Life.classify: 3,
+    Life.time_passes: 3,
+    Life.kill_an_actor: 3,
+    Life.stop_an_actor: 1,
+    Life.crash: 2,
+    Life.close_in_order: 1,
+    Life.spoil_the_disk: 6,
+}
+"""What happens in a life, and how often."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Failures are the rule here: the log is not wanted."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def live(seed: int, script: Sequence[Act] | None = None, fate: Fate = no_fault) -> Life:
+    """Live the life of a seed.
+
+    Args:
+        seed: of everything that is drawn.
+        script: what happens in it; drawn if not given.
+        fate: of the operations of the disk.
+
+    Raises:
+        AssertionError: when a law was broken on the way or at the end.
+    """
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ffstream-life-", dir=MEMORY)))
+        stack.enter_context(quiet())
+        life = Life(seed, home)
+        stack.enter_context(life.cluster.running())
+        stack.enter_context(life.disk.mounted(home))
+        life.spoil(fate)
+        life.live(script)
+        return life

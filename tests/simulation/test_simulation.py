@@ -1,0 +1,205 @@
+"""Thousands of lives of the stream, all of which must end well, and broken streams, whose lives must not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ffstream.actors.dreamer_actor import DreamerActor
+from ffstream.actors.layer_actor import LayerActor
+from ffstream.actors.part import Saver
+from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.classify import Reader
+from ffstream.dreamer import Dreamer
+from ffstream.message import Message
+from ffstream.outcome import Saved
+from ffstream.stage import Stage
+from ffstream.stream.journal import SqliteJournal
+from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.stream import Stream
+from tests.simulation import soak
+from tests.simulation.cluster import Cluster
+from tests.simulation.life import live
+
+ROOT = Path(__file__).parents[2]
+LIVES = 2000
+NOTICED_WITHIN = 60
+"""Lives in the test, and lives of a broken stream until one must fail."""
+
+
+def test_every_life_ends_well() -> None:
+    command = [sys.executable, "-m", "tests.simulation", str(LIVES), "--start", "0"]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "services")])
+    run = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=280)
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
+    assert f"0 of {LIVES} lives failed" in run.stdout
+
+
+def test_the_same_seed_is_the_same_life() -> None:
+    for seed in range(5):
+        one, other = live(seed), live(seed)
+        assert one.happened == other.happened
+        assert one.disk.count == other.disk.count
+        assert one.clock.now == other.clock.now
+        assert one.witness.published == other.witness.published
+
+
+def test_a_failing_seed_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(seed: int) -> None:
+        raise AssertionError("a law is broken")
+
+    monkeypatch.setattr(soak, "live", fails)
+    assert soak.main(["2", "--start", "3", "--jobs", "1"]) == 1
+    said = capsys.readouterr().out
+    for seed in (3, 4):
+        assert f"seed {seed} fails: python -m tests.simulation 1 --start {seed}\n" in said
+    assert "a law is broken" in said
+
+
+def applies_twice(patch: pytest.MonkeyPatch) -> None:
+    """A layer that learns some messages twice."""
+    learn = LayerActor.learn
+
+    def twice(self: LayerActor, packed: Packed) -> None:
+        learn(self, packed)
+        if packed.values["position"].seq % 4 == 0:
+            self.stage.learn(unpack(packed, Message))
+
+    twice.__ray_concurrency_group__ = "learn"
+    patch.setattr(LayerActor, "learn", twice)
+
+
+def comes_back_with_first_weights(patch: pytest.MonkeyPatch) -> None:
+    """Actors that are brought back silently, in a chain that does not notice gaps."""
+
+    def restart(self: Cluster, actor: object) -> None:
+        actor.instance = None
+
+    def advance(self: Stage, position: tuple[int, int]) -> bool:
+        self.place[0], self.place[1] = position
+        return True
+
+    patch.setattr(Cluster, "end", restart)
+    patch.setattr(Stage, "advance", advance)
+
+
+def forgets_to_rewind(patch: pytest.MonkeyPatch) -> None:
+    """A stream that goes on after a failure as if nothing had to be learned again."""
+    rewind = Sequencer.rewind
+    patch.setattr(Sequencer, "rewind", lambda self, after: None if self.sent else rewind(self, after))
+
+
+def acknowledges_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A journal that says yes before it has committed."""
+    execute = SqliteJournal._insert
+
+    def insert(self: SqliteJournal, *arguments: object) -> None:
+        try:
+            execute(self, *arguments)
+        except Exception:
+            return
+
+    patch.setattr(SqliteJournal, "_insert", insert)
+
+
+def forgets_keys(patch: pytest.MonkeyPatch) -> None:
+    """A journal whose idempotency keys do not survive the process."""
+    repeated = SqliteJournal._repeated
+
+    def of_this_process(self: SqliteJournal, key: str | None, digest: str) -> object:
+        known = self.__dict__.setdefault("known", set())
+        if key in known:
+            return repeated(self, key, digest)
+        known.add(key)
+        self._db.execute("DELETE FROM requests WHERE key = ?", (key,))
+        return None
+
+    patch.setattr(SqliteJournal, "_repeated", of_this_process)
+
+
+def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
+    """A snapshot of weights that are learned on while they are written."""
+    patch.setattr(Saver, "save", lambda self, seq, state: self.waiting.put((seq, state)))
+
+
+def commits_before_all_have_saved(patch: pytest.MonkeyPatch) -> None:
+    """A manifest that does not wait for every part."""
+
+    def saved(self: DreamerActor, seq: int, part: str, sha256: str) -> None:
+        files = self._files.setdefault(seq, {})
+        files[part] = sha256
+        if len(files) == len(self.parts) - 1:
+            self.outbox.put(pack(Saved(seq, dict(files))))
+
+    patch.setattr(DreamerActor, "_saved", saved)
+
+
+def forgets_how_often_it_slept(patch: pytest.MonkeyPatch) -> None:
+    """A dreamer whose random numbers are keyed by something that no snapshot holds."""
+    state = Dreamer.state
+    patch.setattr(Dreamer, "state", lambda self: {name: each for name, each in state(self).items() if name != "sleeps"})
+
+
+def learns_from_classifying(patch: pytest.MonkeyPatch) -> None:
+    """A reader that changes what it reads."""
+    classify = Reader.classify
+
+    def changes(self: Reader, *arguments: object) -> object:
+        self.stages[0].layer[0, 0] += 1e-6
+        return classify(self, *arguments)
+
+    patch.setattr(Reader, "classify", changes)
+
+
+def forgets_boundaries(patch: pytest.MonkeyPatch) -> None:
+    """A stream that replays the right frames in other micro-batches."""
+    recorded_before = Sequencer._recorded_before
+
+    def one_frame_less(self: Sequencer) -> object:
+        recorded = recorded_before(self)
+        if recorded.event.kind == "wake" and recorded.event.frames > 1:
+            return type(recorded)(recorded.seq, type(recorded.event)(recorded.event.first + 1, recorded.event.last, 0), 0.0)
+        return recorded
+
+    patch.setattr(Sequencer, "_recorded_before", one_frame_less)
+
+
+def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
+    """A stream that counts again what it learns again."""
+    rewind = Stream._rewind
+
+    def forgetful(self: Stream, newest: object) -> None:
+        fold = getattr(self, "_fold", None)
+        rewind(self, newest)
+        self._fold = fold or self._fold
+
+    patch.setattr(Stream, "_rewind", forgetful)
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        applies_twice,
+        comes_back_with_first_weights,
+        forgets_to_rewind,
+        acknowledges_too_early,
+        forgets_keys,
+        saves_without_a_copy,
+        commits_before_all_have_saved,
+        forgets_how_often_it_slept,
+        learns_from_classifying,
+        forgets_boundaries,
+        keeps_the_score_of_lost_events,
+    ],
+)
+def test_a_broken_stream_is_noticed(breaks: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks(monkeypatch)
+    for seed in range(NOTICED_WITHIN):
+        try:
+            live(seed)
+        except Exception:
+            return
+    pytest.fail(f"{NOTICED_WITHIN} lives went well")
