@@ -104,7 +104,7 @@ async def classify(
     raw: Raw,
     content_type: ContentType = "",
     method: Annotated[Method, Query(description="how a label is chosen")] = Method.GOODNESS,
-    shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for goodness to decide")] = 3,
+    shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for both to decide")] = 3,
 ) -> models.Classified:
     """Classify frames with the newest published weights. Never learns; answers in every state."""
     return await run_in_threadpool(_classify, service, raw, content_type, method, shortlist)
