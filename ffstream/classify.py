@@ -17,7 +17,6 @@ from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.labels import LabelViews
 from ffstream.layer import forward
-from ffstream.normalize import normalize
 from ffstream.readout import correct
 from ffstream.stage import StageWeights
 
@@ -86,7 +85,7 @@ class Reader:
         x = self.views.neutral(frames)
         logits = torch.zeros(len(frames), self.config.classes)
         for stage in self.stages:
-            x = normalize(forward(stage.layer, x))
+            x = self._goodness.normalize(forward(stage.layer, x))
             logits = correct(stage.readout, x, logits)
         return logits
 
@@ -97,7 +96,7 @@ class Reader:
         for stage in self.stages:
             activities = forward(stage.layer, x)
             columns.append(self._goodness.value(activities))
-            x = normalize(activities)
+            x = self._goodness.normalize(activities)
         return torch.stack(columns, dim=1)
 
     def _by_goodness(self, frames: Tensor, tried: Tensor, logits: Tensor | float = 0.0) -> Tensor:

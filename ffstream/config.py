@@ -23,7 +23,7 @@ class LayerConfig:
 
     Args:
         goodness: name in :data:`ffstream.goodness.GOODNESS`.
-        threshold: goodness that separates positives from negatives, in the goodness's units.
+        threshold: goodness that separates positives from negatives, in the goodness's units; None for the goodness's own.
         sharpness: ``k`` in ``p = sigmoid(k (goodness - threshold))``.
         peer: weight of peer normalization (paper footnote 9).
         rule: ``"curvature"`` (default), ``"plain"`` (the constants of Hinton's released code are
@@ -37,12 +37,12 @@ class LayerConfig:
         teach_above: rows whose teaching factor is at most this are left out of the update.
     """
 
-    goodness: str = "mean_of_squares"
-    threshold: float = 1.0
-    sharpness: float = 50.0
+    goodness: str = "opponent_squares"
+    threshold: float | None = None
+    sharpness: float = 25.0
     peer: float = 0.003
     rule: str = "curvature"
-    rate: float = 0.2
+    rate: float = 0.3
     momentum: float = 0.8
     weight_cost: float = 0.0
     damping: float = 0.3
@@ -58,7 +58,9 @@ class LayerConfig:
         for name in ("sharpness", "rate", "damping"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number above 0")
-        for name in ("threshold", "peer", "weight_cost", "memory_weight", "teach_above"):
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ConfigError(f"threshold: got {self.threshold}, expected a finite number, or nothing for the goodness's own")
+        for name in ("peer", "weight_cost", "memory_weight", "teach_above"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number of at least 0")
         if not 0 <= self.momentum < 1:
@@ -68,6 +70,7 @@ class LayerConfig:
 
 
 PLAIN = LayerConfig(
+    goodness="mean_of_squares",
     rule="plain",
     sharpness=500.0,
     peer=0.03,
@@ -79,7 +82,7 @@ PLAIN = LayerConfig(
 )
 """The plain rule with the published constants (``sharpness`` is the width in Hinton's code: here 500)."""
 
-ADAM = LayerConfig(rule="adam", sharpness=10.0, rate=0.001, memory_weight=0.0, teach_above=0.0)
+ADAM = LayerConfig(goodness="mean_of_squares", rule="adam", sharpness=10.0, rate=0.001, memory_weight=0.0, teach_above=0.0)
 """Adam as one would first try it: to compare with."""
 
 
@@ -123,7 +126,7 @@ class NetworkConfig:
     classes: int
     units: tuple[int, ...] = (500, 500, 500)
     batch: int = 100
-    label_strength: float = 0.44
+    label_strength: float = 1.0
     memory: int = 10_000
     seed: int = 0
     layer: LayerConfig = field(default_factory=LayerConfig)

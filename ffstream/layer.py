@@ -63,6 +63,8 @@ class Layer:
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
+        named = self.config.threshold
+        self.threshold = self.goodness.threshold if named is None else named
         self.rule = make_rule(inputs, units, self.config)
         generator = torch.Generator().manual_seed(seed)
         self.weights = torch.randn(units, inputs + 1, generator=generator) * inputs**-0.5
@@ -86,7 +88,7 @@ class Layer:
             Goodness and probability before the step.
         """
         goodness = self.goodness.value(activities)
-        p = torch.sigmoid(self.config.sharpness * (goodness - self.config.threshold))
+        p = torch.sigmoid(self.config.sharpness * (goodness - self.threshold))
         factor = 1 - p if polarity is Polarity.POSITIVE else -p
         rows = (factor.abs() > self.config.teach_above).nonzero().squeeze(1)
         x = torch.nn.functional.pad(x, (0, 1), value=1.0)

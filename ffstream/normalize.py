@@ -7,7 +7,7 @@ that the next layer cannot tell positives from negatives by length and must find
 from torch import Tensor
 
 TINY = 1e-12
-"""Added to the mean square, so that a silent layer hands on zeros and not a division by zero."""
+"""Added to what is divided by, so that a silent layer hands on zeros and not a division by zero."""
 
 
 def normalize(activities: Tensor) -> Tensor:
@@ -25,3 +25,17 @@ def normalize(activities: Tensor) -> Tensor:
     mean square differs by the constant ``sqrt(units)`` and keeps inputs near 1 whatever the width.
     """
     return activities * activities.square().mean(dim=1, keepdim=True).add_(TINY).rsqrt_()
+
+
+def normalize_mean(activities: Tensor) -> Tensor:
+    """Divide every row of activities, none of which is negative, by its mean: ``y = a / (mean(a) + tiny)``.
+
+    Args:
+        activities: ``[batch, units]``.
+
+    Returns:
+        ``[batch, units]`` of mean 1, but for silent rows.
+
+    Reference: Hinton 2022, footnote 21.
+    """
+    return activities / activities.mean(dim=1, keepdim=True).add_(TINY)

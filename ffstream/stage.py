@@ -16,7 +16,6 @@ from ffstream.errors import GapError, SnapshotError
 from ffstream.labels import LabelViews
 from ffstream.layer import Layer
 from ffstream.message import Batch, Message, Position, enter
-from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
 from ffstream.readout import ReadoutSlice, correct
 from ffstream.seeds import keyed
@@ -74,7 +73,7 @@ class Stage:
         """
         x, taught = message.activity, message.taught
         activities = self.layer.forward(x)
-        handed_on = normalize(activities)
+        handed_on = self.layer.goodness.normalize(activities)
         reports = message.reports
         if taught:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)

@@ -31,13 +31,18 @@ def unit(x):
     return x / (x.square().mean() + 1e-8).sqrt()
 
 
+def halves(a):
+    """Units that speak for a row, and units that speak against it."""
+    return a[: (len(a) + 1) // 2], a[(len(a) + 1) // 2 :]
+
+
 def rows_of_all_layers(reader, frame, label):
     """Activities and normalized activities of one frame with one label vector, layer by layer, from the equations."""
     strength = reader.config.label_strength * len(frame) ** 0.5
     x = unit(torch.cat([unit(frame), strength * label]))
     for weights, _ in reader.stages:
         a = (weights[:, :-1] @ x + weights[:, -1]).clamp(min=0)
-        x = unit(a)
+        x = torch.cat([unit(half) for half in halves(a)])
         yield a, x
 
 
@@ -48,9 +53,12 @@ def logits_of(reader, frame):
 
 
 def goodness_of(reader, frame, label):
-    """Mean over the layers but the first of the mean squared activity."""
+    """Mean over the layers but the first of the difference of squares."""
     one_hot = torch.eye(reader.config.classes)[label]
-    by_layer = [float(a.square().mean()) for a, _ in rows_of_all_layers(reader, frame, one_hot)]
+    by_layer = []
+    for a, _ in rows_of_all_layers(reader, frame, one_hot):
+        speaks_for, against = halves(a)
+        by_layer.append(float(speaks_for.square().sum() - against.square().sum()) / len(a))
     counted = by_layer[1:] or by_layer
     return sum(counted) / len(counted)
 
@@ -60,7 +68,7 @@ def test_goodness_tries_every_label(units):
     read = reader(NetworkConfig(inputs=6, classes=4, units=units))
     found = read.classify(frames(), Method.GOODNESS)
     expected = torch.tensor([[goodness_of(read, frame, label) for label in range(4)] for frame in frames()])
-    assert torch.allclose(found.scores, (50 * expected).softmax(dim=1), atol=1e-4)
+    assert torch.allclose(found.scores, (25 * expected).softmax(dim=1), atol=1e-4)
     assert torch.equal(found.labels, expected.argmax(dim=1))
     assert len(found.labels.unique()) > 1
 
@@ -81,7 +89,7 @@ def test_shortlist_lets_both_decide_between_the_likeliest(k):
     for frame, label, scores in zip(frames(), found.labels, found.scores, strict=True):
         logits, tried = logits_of(read, frame).topk(min(k, 4))
         expected = torch.zeros(4)
-        expected[tried] = (50 * torch.tensor([goodness_of(read, frame, label) for label in tried]) + logits).softmax(dim=0)
+        expected[tried] = (25 * torch.tensor([goodness_of(read, frame, label) for label in tried]) + logits).softmax(dim=0)
         assert torch.allclose(scores, expected, atol=1e-4)
         assert label == expected.argmax()
 

@@ -40,9 +40,13 @@ def test_the_digest_sees_every_field(name):
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(LayerConfig) if field.name != "goodness"])
 def test_the_digest_sees_every_constant_of_a_layer(name):
     value = getattr(PLAIN, name)
-    other = {"rule": "curvature"}.get(name) if isinstance(value, str) else type(value)(value / 2 + 1 / 4)
-    if isinstance(value, int):
-        other = value + 1
+    match value:
+        case None | float():
+            other = (value or 0.0) / 2 + 1 / 4
+        case int():
+            other = value + 1
+        case _:
+            other = {"rule": "curvature", "goodness": "opponent_squares"}[name]
     assert dataclasses.replace(FULL, layer=dataclasses.replace(PLAIN, **{name: other})).digest() != FULL.digest()
 
 

@@ -12,7 +12,7 @@ from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
 
 RULES = {
-    "curvature": LayerConfig(),
+    **{name: LayerConfig(goodness=name) for name in GOODNESS},
     "plain": PLAIN,
     "adam": ADAM,
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),

@@ -96,15 +96,19 @@ def test_what_is_handed_on_was_computed_before_learning():
 
 
 def test_only_the_direction_is_handed_on(stages):
-    message = stages[0].learn(stages[0].enter(batch(seq=2)))
-    assert torch.allclose(message.activity.square().mean(dim=1), torch.ones(10), atol=1e-4)
+    layer, rows = stages[0].layer, stages[0].enter(batch(seq=2))
+    activities = layer.forward(rows.activity)
+    message = stages[0].learn(rows)
+    assert torch.equal(message.activity, layer.goodness.normalize(activities))
+    assert not torch.allclose(message.activity, activities)
     assert not message.activity.requires_grad
 
 
 def test_one_report_a_layer_before_its_step(stages):
     given = batch(seq=2)
     rows = stages[0].enter(given)
-    expected = stages[0].layer.forward(rows.activity[: rows.taught]).square().mean()
+    layer = stages[0].layer
+    expected = layer.goodness.value(layer.forward(rows.activity[: rows.taught])).mean()
     reports = learned(stages, given).reports
     assert [report.polarity for report in reports] == [Polarity.POSITIVE] * 2
     assert reports[0].goodness == pytest.approx(float(expected), rel=1e-5)

@@ -19,10 +19,11 @@ def _activities() -> Tensor:
 
 
 def check_direction(make: MakeGoodness) -> None:
-    """``direction = c dg/da`` with one constant ``c > 0`` for all rows, ``dg/da`` by autograd."""
+    """``direction = c dg/da`` by autograd, one ``c > 0`` for all rows; 0 for silent units (the rectifier)."""
     goodness, activities = make(), _activities()
     probe = activities.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(goodness.value(probe).sum(), probe)
+    gradient *= activities > 0
     direction = goodness.direction(activities)
     constant = float((direction * gradient).sum() / gradient.square().sum())
     require(constant > 0, "the direction raises the goodness", f"found the constant {constant}")
@@ -40,17 +41,29 @@ def check_one_number_a_row(make: MakeGoodness) -> None:
     require(bool(value.isfinite().all()), "goodness is finite, also for a silent row")
 
 
+def check_hidden(make: MakeGoodness) -> None:
+    """What is handed on has the same goodness for every row, however long it was; a silent row stays silent."""
+    goodness, activities = make(), _activities()
+    handed_on = goodness.normalize(activities)
+    found = goodness.value(handed_on)
+    law = "normalization leaves every row with the same goodness"
+    require(torch.allclose(found[:-1], found[0].expand(5), atol=1e-5), law, f"found {found.tolist()}")
+    require(not bool(handed_on[-1].any()), "a silent row stays silent")
+
+
 def check_leaves_activities_alone(make: MakeGoodness) -> None:
-    """Neither value nor direction changes the activities."""
+    """Neither value nor direction nor normalization changes the activities."""
     goodness, activities = make(), _activities()
     before = activities.clone()
     goodness.value(activities)
     goodness.direction(activities)
+    goodness.normalize(activities)
     require(torch.equal(before, activities), "a goodness changes no activity")
 
 
 GOODNESS_CHECKS: tuple[Callable[[MakeGoodness], None], ...] = (
     check_direction,
     check_one_number_a_row,
+    check_hidden,
     check_leaves_activities_alone,
 )

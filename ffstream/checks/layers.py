@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ffstream.checks.law import bits, differing, not_finite, require, size
 from ffstream.checks.samples import ODD, blobs, rows
+from ffstream.goodness import Goodness
 from ffstream.layer import LayerReport
 from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
@@ -16,6 +17,11 @@ from ffstream.stage import restore
 
 class AnyLayer(Protocol):
     """What the chain asks of a layer."""
+
+    @property
+    def goodness(self) -> Goodness:
+        """What it raises for positives, and how that is hidden from the next layer."""
+        ...
 
     def forward(self, x: Tensor) -> Tensor:
         """``[batch, inputs]`` to ``[batch, units]``."""
@@ -60,8 +66,8 @@ def _days(layer: AnyLayer, inputs: int, days: int) -> None:
 
 
 def _goodness(layer: AnyLayer, x: Tensor) -> float:
-    """Mean square activity, which any goodness that deserves the name grows with."""
-    return float(layer.forward(x).square().mean())
+    """Mean over the rows."""
+    return float(layer.goodness.value(layer.forward(x)).mean())
 
 
 def check_no_gradient(make: MakeLayer, inputs: int, units: int) -> None:
@@ -112,7 +118,7 @@ def check_learning_is_local(make: MakeLayer, inputs: int, units: int) -> None:
                 require(bool(changed), "learning changes the layer that learns")
             else:
                 require(not changed, "learning in one layer leaves every other bit-identical", f"{changed} changed")
-        x = normalize(activities)
+        x = learner.goodness.normalize(activities)
 
 
 def check_goodness_is_hidden(make: MakeLayer, inputs: int, units: int) -> None:
@@ -122,8 +128,8 @@ def check_goodness_is_hidden(make: MakeLayer, inputs: int, units: int) -> None:
     def output(scaled: int, factor: float) -> Tensor:
         x = rows(BATCH, inputs)
         for index, layer in enumerate(layers):
-            x = layer.forward(normalize(x * factor if index == scaled else x))
-        return normalize(x)
+            x = layer.goodness.normalize(layer.forward(normalize(x * factor if index == scaled else x)))
+        return x
 
     expected = output(0, 1.0)
     for scaled in range(len(layers)):
