@@ -10,7 +10,7 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation
+.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -51,6 +51,9 @@ bench-phase-length: $(BENCH_STAMP)  ## accuracy against the length of wake and s
 
 bench-sleep-deprivation: $(BENCH_STAMP)  ## what is lost without sleep, and what comes back with it
 	$(BIN)/python -m benchmarks.sleep_deprivation --data $(MNIST) $(BENCH)
+
+bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hours; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.mnist_supervised --data $(MNIST) $(BENCH)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info services/*.egg-info

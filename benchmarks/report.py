@@ -39,13 +39,18 @@ def write(path: Path, text: str) -> None:
 
 def plot(path: Path, draw: Callable[[Any], None]) -> None:
     """Save a PNG of what ``draw`` draws on one pair of axes."""
+    picture(path, lambda figure: draw(figure.subplots()))
+
+
+def picture(path: Path, draw: Callable[[Any], None]) -> None:
+    """Save a PNG of what ``draw`` draws on a figure."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
-    draw(axes)
+    figure = pyplot.figure(figsize=(9, 6), layout="constrained")
+    draw(figure)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
