@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-DECAY = 0.99
+DECAY = 0.995
 FOLLOW_EVERY = 4
 """Per update, and updates between two steps of the average, which costs as much memory traffic as an update."""
 

@@ -126,7 +126,7 @@ class NetworkConfig:
     classes: int
     units: tuple[int, ...] = (500, 500, 500)
     batch: int = 100
-    label_strength: float = 1.0
+    label_strength: float = 1.5
     memory: int = 10_000
     seed: int = 0
     layer: LayerConfig = field(default_factory=LayerConfig)
