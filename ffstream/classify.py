@@ -64,10 +64,12 @@ class Reader:
         """Classify frames [batch, inputs].
 
         Raises:
-            ConfigError: when ``shortlist`` is below 1.
+            ConfigError: when ``shortlist`` is below 1, or the network learns without labels and is not read by one pass.
         """
         if shortlist < 1:
             raise ConfigError(f"shortlist: got {shortlist}, expected at least 1 label")
+        if method is not Method.ONE_PASS and not self.config.wrong_labels:
+            raise ConfigError(f"method: got {method.value}, expected one_pass: this network's layers never see a label")
         if self.cold:
             scores = torch.full((len(frames), self.config.classes), 1 / self.config.classes)
         elif method is Method.ONE_PASS:

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
+from ffstream.masks import side_of
+from ffstream.negatives import NEGATIVES
 
 RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
@@ -115,7 +117,8 @@ class NetworkConfig:
         batch: frames in a full micro-batch, and dreams in a batch of negatives. A smaller micro-batch counts as that
             share of an update, so that learning does not depend on how the stream trickles in.
         label_strength: length of the label's vector as a share of the frame's length.
-        memory: recent labelled frames whose confusions are kept for dreaming.
+        negatives: name in :data:`ffstream.negatives.NEGATIVES`, which also decides what a positive is.
+        memory: recent frames that are kept for dreaming of.
         seed: of the first weights and, with the event's number, of every dream.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
@@ -127,26 +130,38 @@ class NetworkConfig:
     units: tuple[int, ...] = (500, 500, 500)
     batch: int = 100
     label_strength: float = 1.5
+    negatives: str = "confused_labels"
     memory: int = 10_000
     seed: int = 0
     layer: LayerConfig = field(default_factory=LayerConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
 
     def __post_init__(self) -> None:
-        if self.inputs < 1:
-            raise ConfigError(f"inputs: got {self.inputs}, expected at least 1")
+        for name in ("inputs", "batch", "memory"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected at least 1")
         if self.classes < 2:
             raise ConfigError(f"classes: got {self.classes}, expected at least 2 (a dream needs a wrong label)")
         if not self.units or min(self.units) < 1:
             raise ConfigError(f"units: got {self.units}, expected one positive width a layer")
-        if self.batch < 1:
-            raise ConfigError(f"batch: got {self.batch}, expected at least 1 frame")
-        if self.memory < 1:
-            raise ConfigError(f"memory: got {self.memory}, expected at least 1 frame")
         if self.seed < 0:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
         if not 0 < self.label_strength < math.inf:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
+        self._check_negatives()
+
+    def _check_negatives(self) -> None:
+        if self.negatives not in NEGATIVES:
+            raise ConfigError(f"negatives: got {self.negatives!r}, expected one of {sorted(NEGATIVES)}")
+        if NEGATIVES[self.negatives].negatives_per_frame >= self.classes:
+            raise ConfigError(f"classes: got {self.classes}, but {self.negatives} draws that many wrong labels for a frame")
+        if not self.wrong_labels:
+            side_of(self.inputs)
+
+    @property
+    def wrong_labels(self) -> bool:
+        """Whether negatives are frames with wrong labels; else labels are for the readout only."""
+        return NEGATIVES[self.negatives].wrong_labels
 
     @property
     def depth(self) -> int:

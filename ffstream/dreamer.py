@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
-from ffstream.negatives import ConfusionMemory, Recall
+from ffstream.negatives import NEGATIVES, Recall
 from ffstream.outcome import Dreamt, Learned
 from ffstream.polarity import Polarity
 from ffstream.stream.events import Recorded, Sleep
@@ -22,7 +22,7 @@ class Dreamer:
     """Turns finished messages into outcomes and sleep events into batches of negatives."""
 
     def __init__(self, config: NetworkConfig, recall: Recall) -> None:
-        self.memory = ConfusionMemory(config.memory, config.classes, config.seed)
+        self.memory = NEGATIVES[config.negatives](config.memory, config.classes, config.seed)
         self.sleeps = torch.zeros((), dtype=torch.int64)
         self.recall = recall
 
@@ -31,8 +31,8 @@ class Dreamer:
         seq, step = message.position
         if message.polarity is Polarity.NEGATIVE:
             return Dreamt(seq, step, message.ids, message.labels, message.reports)
-        known = message.known
-        self.memory.observe(message.ids[known], message.labels[known], message.prediction[known])
+        seen = message.known if self.memory.wrong_labels else slice(None)
+        self.memory.observe(message.ids[seen], message.labels[seen], message.prediction[seen])
         return Learned(seq, message.ids, message.labels, message.prediction, message.reports)
 
     def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:

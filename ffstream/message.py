@@ -41,7 +41,7 @@ class Batch:
 class Message:
     """What one layer hands to the next.
 
-    ``activity`` [rows, units] holds normalized rows: first the ``taught`` rows of the view that is learned, then (in wake) the
+    ``activity`` [rows, units] holds normalized rows. The first ``taught`` are learned; in wake the last of them are the
     neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the readouts of the moment have it for
     the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts have it. ``labels`` and ``ids``
     [batch] are those of the frames; ``reports`` has one entry for every layer passed that learned.
@@ -63,12 +63,15 @@ class Message:
         return self.labels != UNLABELLED
 
 
-def enter(batch: Batch, views: LabelViews) -> Message:
+def enter(batch: Batch, views: LabelViews, wrong_labels: bool = True) -> Message:
     """Give frames their label views.
 
-    In wake: true-label rows of the labelled frames, then neutral rows of all. In sleep: wrong-label rows only.
+    In wake: true-label rows of the labelled frames, then neutral rows of all. In sleep: wrong-label rows only. Where negatives
+    are not made of ``wrong_labels``: neutral rows only, which are all taught.
     """
-    if batch.polarity is Polarity.NEGATIVE:
+    if not wrong_labels:
+        rows = [views.neutral(batch.frames)]
+    elif batch.polarity is Polarity.NEGATIVE:
         rows = [views.labelled(batch.frames, batch.labels)]
     else:
         known = batch.labels != UNLABELLED

@@ -33,16 +33,21 @@ class Schedule:
 
 
 class SleepDebt:
-    """Labelled frames learned since the last sleep: a fold over the journal's events."""
+    """Frames learned since the last sleep: a fold over the journal's events.
 
-    def __init__(self) -> None:
+    Args:
+        unlabelled: whether those without a label count too.
+    """
+
+    def __init__(self, unlabelled: bool = False) -> None:
+        self.unlabelled = unlabelled
         self.frames = 0
 
     def observe(self, event: Event) -> None:
         """Wake adds to the debt, sleep clears it."""
         match event:
             case Wake():
-                self.frames += event.labelled
+                self.frames += event.frames if self.unlabelled else event.labelled
             case Sleep():
                 self.frames = 0
             case Barrier():

@@ -35,6 +35,7 @@ class Stage:
     def __init__(self, config: NetworkConfig, index: int) -> None:
         self.index = index
         self.batch = config.batch
+        self.wrong_labels = config.wrong_labels
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout)
@@ -64,10 +65,10 @@ class Stage:
     def enter(self, batch: Batch) -> Message:
         """Label views of a batch; only the first stage has them."""
         assert self.views is not None, f"layer {self.index} is not the first"
-        return enter(batch, self.views)
+        return enter(batch, self.views, self.wrong_labels)
 
     def learn(self, message: Message) -> Message:
-        """Forward, learn, hand on: the rows that are learned first, then the neutral rows of wake.
+        """Forward, learn, hand on.
 
         What is handed on was computed before this step's learning, in the layer as in the readout.
         """
@@ -79,7 +80,7 @@ class Stage:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
         message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
-            message = self._read(handed_on[taught:], message)
+            message = self._read(handed_on[-len(message.labels) :], message)
         if taught:
             self.average.follow(taught / self.batch)
         return message

@@ -27,7 +27,16 @@ def test_round_trip_through_json(config):
     assert hash(again) == hash(config)
 
 
-OTHER = {"inputs": 4, "classes": 3, "units": (5, 4, 3), "batch": 8, "label_strength": 0.4, "memory": 10, "seed": 12}
+OTHER = {
+    "inputs": 4,
+    "classes": 3,
+    "units": (5, 4, 3),
+    "batch": 8,
+    "label_strength": 0.4,
+    "memory": 10,
+    "seed": 12,
+    "negatives": "uniform_labels",
+}
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig()}
 
 

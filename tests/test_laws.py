@@ -7,7 +7,7 @@ import pytest
 
 from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
 from ffstream.goodness import GOODNESS
-from ffstream.negatives import ConfusionMemory
+from ffstream.negatives import NEGATIVES
 from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
 
@@ -40,8 +40,21 @@ def test_goodness(check, name):
 
 
 @parametrize(checks.NEGATIVE_CHECKS)
-def test_negatives(check):
-    check(ConfusionMemory)
+@pytest.mark.parametrize("name", NEGATIVES)
+def test_negatives(check, name):
+    check(NEGATIVES[name])
+
+
+@parametrize(checks.WRONG_LABEL_CHECKS)
+@pytest.mark.parametrize("name", [name for name, source in NEGATIVES.items() if source.wrong_labels])
+def test_wrong_labels(check, name):
+    check(NEGATIVES[name])
+
+
+@parametrize(checks.CONFUSION_CHECKS)
+@pytest.mark.parametrize("name", ["confused_labels", "two_confused_labels"])
+def test_confusions(check, name):
+    check(NEGATIVES[name])
 
 
 @parametrize(checks.JOURNAL_CHECKS)

@@ -12,16 +12,24 @@ from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
 from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
 from ffstream.checks.layers import LAYER_CHECKS, AnyLayer, MakeLayer
-from ffstream.checks.negatives import NEGATIVE_CHECKS, MakeSource, NegativeSource
+from ffstream.checks.negatives import (
+    CONFUSION_CHECKS,
+    NEGATIVE_CHECKS,
+    WRONG_LABEL_CHECKS,
+    MakeSource,
+    NegativeSource,
+)
 from ffstream.checks.script import MakeStream
 
 __all__ = [
     "CHAIN_CHECKS",
+    "CONFUSION_CHECKS",
     "DURABLE_CHECKS",
     "GOODNESS_CHECKS",
     "JOURNAL_CHECKS",
     "LAYER_CHECKS",
     "NEGATIVE_CHECKS",
+    "WRONG_LABEL_CHECKS",
     "AnyLayer",
     "MakeGoodness",
     "MakeJournal",

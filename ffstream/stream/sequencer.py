@@ -23,6 +23,7 @@ class Sequencer:
         schedule: when to sleep; may be replaced at any time.
         batch: frames in a full micro-batch, and dreams in a batch of negatives.
         patience: seconds that a frame may wait for its micro-batch to fill.
+        unlabelled: whether frames without a label are owed sleep too.
         snapshot_every: events after which a barrier is due; None for barriers on request only.
         clock: seconds, monotonic.
     """
@@ -34,6 +35,7 @@ class Sequencer:
         *,
         batch: int,
         patience: float = 0.02,
+        unlabelled: bool = False,
         snapshot_every: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -43,7 +45,7 @@ class Sequencer:
         self.patience = patience
         self.snapshot_every = snapshot_every
         self.sent = 0
-        self.debt = SleepDebt()
+        self.debt = SleepDebt(unlabelled)
         self._clock = clock
         self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
         self._waiting_since: float | None = None

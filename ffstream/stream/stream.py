@@ -83,7 +83,12 @@ class Stream:
         self.journal = journal
         self.snapshots = snapshots
         self.sequencer = Sequencer(
-            journal, schedule or Schedule(), batch=config.batch, snapshot_every=snapshot_every, clock=clock
+            journal,
+            schedule or Schedule(),
+            batch=config.batch,
+            unlabelled=not config.wrong_labels,
+            snapshot_every=snapshot_every,
+            clock=clock,
         )
         self.credits = credits
         self.publish_every = publish_every

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError, ShapeError
+from ffstream.errors import BacklogError, ConfigError, FFStreamError, JournalError, KeyReuseError, ShapeError
 
 MEDIA_TYPE = "application/problem+json"
 PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
@@ -89,6 +89,8 @@ def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
             return shape(str(error))
         case BacklogError():
             return Problem(429, "backlog", str(error), headers={"Retry-After": str(wait_seconds)})
+        case ConfigError():
+            return Problem(422, "config", str(error))
         case KeyReuseError():
             return Problem(422, "idempotency-key", str(error), place="Idempotency-Key")
         case JournalError():

@@ -115,9 +115,9 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
     try:
         body = bodies.read(content_type, raw, reader.config, labels=False)
         frames = to_tensor(check_frames(body.frames, reader.config.inputs))
+        found = reader.classify(frames, method, shortlist)
     except FFStreamError as error:
         raise refuse(error, 1) from error
-    found = reader.classify(frames, method, shortlist)
     return models.Classified(
         labels=found.labels.tolist(),
         scores=found.scores.tolist(),
