@@ -33,9 +33,8 @@ class Method(Enum):
 class Classification:
     """Labels [batch] and scores [batch, classes].
 
-    Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, of ``sharpness`` times the goodness
-    added up over the layers for ``goodness`` (a layer's ``sharpness (goodness - threshold)`` is its log odds that the row is
-    positive), of the sum of both for ``shortlist``; labels that were not tried have 0.
+    Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, of ``sharpness * goodness`` for
+    ``goodness``, of their sum for ``shortlist``; labels that were not tried have 0.
     """
 
     labels: Tensor
@@ -107,6 +106,6 @@ class Reader:
         batch, k = tried.shape
         by_layer = self.goodness(frames.repeat_interleave(k, dim=0), tried.reshape(-1))
         counted = by_layer[:, 1:] if by_layer.shape[1] > 1 else by_layer
-        goodness = counted.sum(dim=1).view(batch, k)
+        goodness = counted.mean(dim=1).view(batch, k)
         scores = (self.config.layer.sharpness * goodness + logits).softmax(dim=1)
         return torch.zeros(batch, self.config.classes).scatter_(1, tried, scores)

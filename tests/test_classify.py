@@ -53,14 +53,14 @@ def logits_of(reader, frame):
 
 
 def goodness_of(reader, frame, label):
-    """Sum over the layers but the first of the difference of squares."""
+    """Mean over the layers but the first of the difference of squares."""
     one_hot = torch.eye(reader.config.classes)[label]
     by_layer = []
     for a, _ in rows_of_all_layers(reader, frame, one_hot):
         speaks_for, against = halves(a)
         by_layer.append(float(speaks_for.square().sum() - against.square().sum()) / len(a))
     counted = by_layer[1:] or by_layer
-    return sum(counted)
+    return sum(counted) / len(counted)
 
 
 @pytest.mark.parametrize("units", [(9, 8, 7), (9, 8), (9,)])
