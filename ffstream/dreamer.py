@@ -4,14 +4,17 @@ Wake batches end here with their logits. When a sleep event arrives, which it do
 negatives are drawn and sent in at the bottom of the chain again.
 """
 
+import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
-from ffstream.negatives import NEGATIVES, Recall
+from ffstream.negatives import NEGATIVES, Dream, Recall
 from ffstream.outcome import Dreamt, Learned
 from ffstream.polarity import Polarity
 from ffstream.stream.events import Recorded, Sleep
@@ -29,22 +32,30 @@ class Dreamer:
     def finish(self, message: Message) -> Learned | Dreamt:
         """Take in what the last layer hands on."""
         seq, step = message.position
-        if message.polarity is Polarity.NEGATIVE:
-            return Dreamt(seq, step, message.ids, message.labels, message.reports)
+        if step:
+            return Dreamt(seq, step, message.polarity, message.ids, message.labels, message.reports)
         seen = message.known if self.memory.wrong_labels else slice(None)
         self.memory.observe(message.ids[seen], message.labels[seen], message.prediction[seen])
         return Learned(seq, message.ids, message.labels, message.prediction, message.reports)
 
     def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:
-        """The negatives of a sleep, in the order in which the layers learn them.
+        """The negatives of a sleep, and what it replays, in the order in which the layers learn them.
 
         How many sleeps there were, and not the event's number, keys the random numbers: barriers in between change no dream.
         """
         self.sleeps += 1
         drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall)
-        for step, dream in enumerate(drawn, start=1):
-            position = Position(recorded.seq, step)
-            yield Batch(position, Polarity.NEGATIVE, dream.frames, dream.labels, torch.from_numpy(dream.ids))
+        for step, (polarity, frames, labels, ids) in enumerate(self._turns(drawn, sleep.cycle), start=1):
+            yield Batch(Position(recorded.seq, step), polarity, frames, labels, torch.from_numpy(ids))
+
+    def _turns(self, drawn: Iterator[Dream], cycle: int) -> Iterator[tuple[Polarity, Tensor, Tensor, NDArray[np.int64]]]:
+        """Polarity, frames, labels and numbers: ``cycle`` batches of frames as they were, then as many of dreams."""
+        while dreams := list(itertools.islice(drawn, max(cycle, 1))):
+            if cycle:
+                for dream in dreams:
+                    yield Polarity.POSITIVE, self.recall(dream.ids), dream.own, dream.ids
+            for dream in dreams:
+                yield Polarity.NEGATIVE, dream.frames, dream.labels, dream.ids
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next sleep depends on, by name."""

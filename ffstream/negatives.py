@@ -31,12 +31,13 @@ Recall = Callable[[NDArray[np.int64]], Tensor]
 class Dream:
     """One batch of negatives: frames [batch, inputs] with labels [batch] that are not theirs, or with none.
 
-    ``ids`` [batch] are the numbers of the frames that they come from.
+    ``ids`` [batch] are the numbers of the frames that they come from, ``own`` [batch] the labels of those.
     """
 
     frames: Tensor
     labels: Tensor
     ids: NDArray[np.int64]
+    own: Tensor
 
 
 class DreamMemory(ABC):
@@ -112,8 +113,9 @@ class ConfusedLabels(DreamMemory):
 
     def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, batch: int) -> Dream:
         labels = self._wrong_labels(slots, rng).reshape(-1)[:batch]
-        ids = self.ids[slots.repeat_interleave(self.negatives_per_frame)[:batch]].numpy()
-        return Dream(recall(ids), labels, ids)
+        slots = slots.repeat_interleave(self.negatives_per_frame)[:batch]
+        ids = self.ids[slots].numpy()
+        return Dream(recall(ids), labels, ids, self.labels[slots])
 
     def _wrong_labels(self, slots: Tensor, rng: np.random.Generator) -> Tensor:
         """``[frames]`` to ``[frames, negatives_per_frame]``: inverse-transform sampling, in double precision."""
@@ -161,7 +163,7 @@ class HybridFrames(DreamMemory):
         frames = recall(ids)
         mask = blobs(batch, frames.shape[1], rng)
         mixed = mask * frames + (1 - mask) * recall(others)
-        return Dream(mixed, torch.full((batch,), UNLABELLED), ids)
+        return Dream(mixed, torch.full((batch,), UNLABELLED), ids, self.labels[slots])
 
 
 NEGATIVES: dict[str, type[DreamMemory]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ffstream.layer import LayerReport
+from ffstream.polarity import Polarity
 from ffstream.stage import StageWeights
 
 
@@ -25,10 +26,11 @@ class Learned:
 
 @dataclass(frozen=True)
 class Dreamt:
-    """One batch of dreams of sleep ``seq`` has passed all layers; ``ids`` and wrong ``labels`` [batch]."""
+    """One batch of sleep ``seq`` has passed all layers: negatives, or positives replayed; ``ids`` and ``labels`` [batch]."""
 
     seq: int
     step: int
+    polarity: Polarity
     ids: Tensor
     labels: Tensor
     reports: tuple[LayerReport, ...]
@@ -36,7 +38,7 @@ class Dreamt:
 
 @dataclass(frozen=True)
 class Slept:
-    """Sleep ``seq`` is over after ``steps`` batches of dreams (0 when there was nothing to dream of)."""
+    """Sleep ``seq`` is over after ``steps`` batches, replayed ones included (0 when there was nothing to dream of)."""
 
     seq: int
     steps: int

@@ -46,8 +46,8 @@ class ProgressFold:
             case Learned():
                 self._learned(outcome)
             case Dreamt():
-                dreams = self.now.dreams + len(outcome.labels)
-                self.now = replace(self.now, dreams=dreams, goodness=self._with(Polarity.NEGATIVE, outcome.reports))
+                dreams = self.now.dreams + (len(outcome.labels) if outcome.polarity is Polarity.NEGATIVE else 0)
+                self.now = replace(self.now, dreams=dreams, goodness=self._with(outcome.polarity, outcome.reports))
             case Slept():
                 self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ffstream.errors import ConfigError
 from ffstream.stream.events import Barrier, Event, Sleep, Wake
 
+LONGEST_CYCLE = 100
+"""Batches: a cycle's dreams are all drawn before its first is learned."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -17,11 +20,13 @@ class Schedule:
         every: sleep after this many labelled frames; None for never.
         idle: sleep when something is owed and no frame has waited for this many seconds; None for never.
         dreams_per_frame: negatives for every labelled frame.
+        cycle: 0 for negatives only; n to alternate n batches of replayed positives with n of negatives, for very long days.
     """
 
     every: int | None = 1000
     idle: float | None = 5.0
     dreams_per_frame: float = 1.0
+    cycle: int = 0
 
     def __post_init__(self) -> None:
         if self.every is not None and self.every < 1:
@@ -30,6 +35,8 @@ class Schedule:
             raise ConfigError(f"idle: got {self.idle}, expected seconds above 0, or nothing")
         if not 0 < self.dreams_per_frame <= 100:
             raise ConfigError(f"dreams_per_frame: got {self.dreams_per_frame}, expected a number above 0 and at most 100")
+        if not 0 <= self.cycle <= LONGEST_CYCLE:
+            raise ConfigError(f"cycle: got {self.cycle}, expected 0 to {LONGEST_CYCLE} batches")
 
 
 class SleepDebt:
@@ -66,4 +73,4 @@ class SleepDebt:
     def plan(self, schedule: Schedule, batch: int, reason: str) -> Sleep:
         """The sleep that pays the debt, in batches of ``batch`` dreams."""
         dreams = self.frames * schedule.dreams_per_frame
-        return Sleep(steps=-(-int(dreams) // batch), batch=batch, reason=reason)
+        return Sleep(steps=-(-int(dreams) // batch), batch=batch, reason=reason, cycle=schedule.cycle)

@@ -1,5 +1,6 @@
 """Every law, for everything that has to keep it."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -81,13 +82,17 @@ def few_credits(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, SCHEDULE, folder=folder, credits=1, publish_every=1)
 
 
+def replaying(folder: Path) -> Stream:
+    return Stream.in_process(NETWORK, replace(SCHEDULE, cycle=2), folder=folder)
+
+
 @parametrize(checks.CHAIN_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying])
 def test_chain(check, make):
     check(make)
 
 
 @parametrize(checks.DURABLE_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, few_credits])
+@pytest.mark.parametrize("make", [in_folder, few_credits, replaying])
 def test_durable_chain(check, make):
     check(make)

@@ -8,6 +8,7 @@ from ffstream import Method, NetworkConfig, Polarity, Schedule, Stream
 from ffstream.errors import ConfigError
 from ffstream.masks import blobs
 from ffstream.negatives import NEGATIVES, HybridFrames, TwoConfusedLabels, UniformLabels
+from ffstream.outcome import Dreamt
 
 
 def recall(ids):
@@ -90,3 +91,23 @@ def test_hybrids_need_no_labels(digits):
 def test_a_source_that_cannot_work_is_refused(wrong, said):
     with pytest.raises(ConfigError, match=said):
         NetworkConfig(**{"inputs": 64, "classes": 10, **wrong})
+
+
+@pytest.mark.parametrize("name", ["confused_labels", "hybrid_frames"])
+def test_a_cycle_replays_frames_with_their_own_labels_before_it_dreams_of_them(name, digits):
+    config = NetworkConfig(64, 10, (20, 20), batch=10, negatives=name)
+    stream = Stream.in_process(config, Schedule(every=50, idle=None, cycle=2))
+    stream.accept(digits.x[:50], digits.y[:50])
+    slept = [outcome for outcome in stream.settle() if isinstance(outcome, Dreamt)]
+    turns = "".join("+" if outcome.polarity is Polarity.POSITIVE else "-" for outcome in slept)
+    assert turns == "++--++--+-"
+    assert stream.progress.dreams == 50
+    assert stream.progress.labelled == 50
+    for at, outcome in enumerate(slept):
+        own = torch.from_numpy(digits.y[outcome.ids.numpy() - 1])
+        if turns[at] == "+":
+            assert torch.equal(outcome.labels, own)
+            of = at + (2 if at < 8 else 1)
+            assert torch.equal(slept[of].ids, outcome.ids)
+        else:
+            assert not (outcome.labels == own).any()

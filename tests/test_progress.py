@@ -16,7 +16,7 @@ def learned(seq, labels, predicted, reports=REPORTS[Polarity.POSITIVE]):
 
 
 def dreamt(seq, step, n=2):
-    return Dreamt(seq, step, torch.arange(n), torch.zeros(n, dtype=torch.int64), REPORTS[Polarity.NEGATIVE])
+    return Dreamt(seq, step, Polarity.NEGATIVE, torch.arange(n), torch.zeros(n, dtype=torch.int64), REPORTS[Polarity.NEGATIVE])
 
 
 DAY = [

@@ -101,11 +101,12 @@ def check_sleeps(make: MakeStream) -> None:
     """Sleep is as long as it was asked to be, and changes every layer."""
     with _opened(make) as stream:
         _feed(stream, 0, FRAMES)
-        before = _weights(stream)
-        slept = stream.sleep(dreams=4 * stream.config.batch)
+        before, dreamt = _weights(stream), stream.progress.dreams
+        stream.sleep(dreams=4 * stream.config.batch)
+        dreams = stream.progress.dreams - dreamt
         changed = differing(before, _weights(stream))
         layers = {f"layer {index}" for index in range(stream.config.depth)}
-        require(slept.steps == 4, "a sleep is as long as it was asked to be", f"found {slept.steps} batches")
+        require(dreams == 4 * stream.config.batch, "a sleep is as long as it was asked to be", f"found {dreams} dreams")
         require(layers <= set(changed), "sleep changes every layer", f"only {changed} changed")
 
 

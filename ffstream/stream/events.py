@@ -31,12 +31,16 @@ class Wake:
 
 @dataclass(frozen=True)
 class Sleep:
-    """A sleep of ``steps`` batches of ``batch`` dreams each; ``reason`` says what asked for it."""
+    """A sleep of ``steps`` batches of ``batch`` dreams each; ``reason`` says what asked for it.
+
+    With a ``cycle`` of n it alternates: n batches of the frames as they were, replayed as positives, then n of dreams of them.
+    """
 
     kind: ClassVar[str] = "sleep"
     steps: int
     batch: int
     reason: str
+    cycle: int = 0
 
 
 @dataclass(frozen=True)

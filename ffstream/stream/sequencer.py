@@ -80,7 +80,7 @@ class Sequencer:
         def plan() -> Event:
             if dreams is None:
                 return self.debt.plan(self.schedule, self.batch, "request")
-            return Sleep(steps=-(-dreams // self.batch), batch=self.batch, reason="request")
+            return Sleep(-(-dreams // self.batch), self.batch, "request", self.schedule.cycle)
 
         return self._request(plan)
 

@@ -106,6 +106,7 @@ def serve(
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
     idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never. [5]")] = None,
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
+    cycle: Annotated[int | None, typer.Option(help="Batches of positives replayed before as many of dreams. [0]")] = None,
     backlog: Annotated[int | None, typer.Option(help="Frames that may wait to be learned. [20000]")] = None,
     max_body: Annotated[str | None, typer.Option(help="Bytes in a request. [64 MiB]")] = None,
     snapshot_every: Annotated[str | None, typer.Option(help="Events between two snapshots, or never. [1000]")] = None,

@@ -86,7 +86,7 @@ def open_schedule(settings: Settings) -> Schedule:
     path = settings.folder / SCHEDULE
     if path.exists():
         return _read(path, lambda found: Schedule(**found))
-    return Schedule(every=settings.every, idle=settings.idle, dreams_per_frame=settings.dreams_per_frame)
+    return Schedule(every=settings.every, idle=settings.idle, dreams_per_frame=settings.dreams_per_frame, cycle=settings.cycle)
 
 
 def keep_schedule(folder: Path, schedule: Schedule) -> None:

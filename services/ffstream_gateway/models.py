@@ -1,16 +1,17 @@
 """Answers, as pydantic models, with the examples that the OpenAPI page shows."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
-from ffstream.schedule import Schedule
+from ffstream.schedule import LONGEST_CYCLE, Schedule
 from ffstream.stream.events import Recorded, Sleep
 from ffstream_gateway.service import Service
 
-SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0}
+SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0, "cycle": 0}
 REPORT = {"goodness": 1.07, "p_positive": 0.97, "taught": 0.2}
 
 
@@ -68,6 +69,7 @@ class ScheduleModel(BaseModel):
     every: Annotated[StrictInt | None, Field(ge=1, description="labelled frames; null for never")]
     idle: Annotated[StrictFloat | None, Field(gt=0, allow_inf_nan=False, description="seconds; null for never")]
     dreams_per_frame: Annotated[StrictFloat, Field(gt=0, le=100)] = 1.0
+    cycle: Annotated[StrictInt, Field(ge=0, le=LONGEST_CYCLE, description="replay n batches, then dream n; 0: dream only")] = 0
 
     def schedule(self) -> Schedule:
         """As the stream takes it."""
@@ -204,7 +206,7 @@ def sleep_state(service: Service) -> SleepState:
 
 def schedule_model(schedule: Schedule) -> ScheduleModel:
     """A schedule as it is answered."""
-    return ScheduleModel(every=schedule.every, idle=schedule.idle, dreams_per_frame=schedule.dreams_per_frame)
+    return ScheduleModel(**asdict(schedule))
 
 
 def _last_sleep(recorded: Recorded) -> LastSleep:

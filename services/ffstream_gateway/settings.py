@@ -8,6 +8,7 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ffstream.errors import ConfigError
+from ffstream.schedule import LONGEST_CYCLE
 
 DEFAULT_FILE = Path("ffstream.toml")
 NEVER = ("never", "none", "")
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     every: int | None = Field(125, ge=1)
     idle: float | None = Field(5.0, gt=0, allow_inf_nan=False)
     dreams_per_frame: float = Field(1.0, gt=0, le=100)
+    cycle: int = Field(0, ge=0, le=LONGEST_CYCLE)
     backlog: int = Field(20_000, ge=1)
     max_body: ByteSize = ByteSize(64 << 20)
     snapshot_every: int | None = Field(1000, ge=1)
