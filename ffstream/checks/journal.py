@@ -1,13 +1,23 @@
 """The contract of journals: what is accepted is kept as it came, once, in order, all or none."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ffstream.checks.law import require
-from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
+from ffstream.errors import (
+    BacklogError,
+    ContradictionError,
+    ExpiredFrameError,
+    FFStreamError,
+    JournalError,
+    KeyReuseError,
+    LabelledError,
+    UnknownFrameError,
+)
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.seeds import keyed
 from ffstream.stream.events import Barrier, Event, Sleep, Wake
@@ -173,6 +183,84 @@ def check_key_of_a_refused_request(make: MakeJournal) -> None:
     journal.close()
 
 
+def _unlabelled(make: MakeJournal) -> tuple[Journal, Tensor]:
+    """A journal of 20 frames of which the last 10 have no label, and its frames."""
+    journal = make(INPUTS)
+    x, _ = _frames(20)
+    journal.append(x[:10], np.arange(10) % 3)
+    journal.append(x[10:], np.full(10, -1))
+    return journal, to_tensor(x)
+
+
+def _label(journal: Journal, ids: list[int], labels: list[int], *, lifetime: int = 100, **request: Any) -> FrameRange:
+    return journal.label(np.array(ids), np.array(labels), lifetime=lifetime, **request)
+
+
+def check_late_label(make: MakeJournal) -> None:
+    """A late label accepts the frame again, bit for bit, with the label; each frame knows of the other."""
+    journal, x = _unlabelled(make)
+    accepted = _label(journal, [13, 11], [2, 0])
+    require(accepted == FrameRange(21, 22), "a late label makes a new frame", f"found {accepted}")
+    frames, labels = journal.read(21, 22)
+    require(torch.equal(frames, x[[12, 10]]), "the frame that is taught late is the one that was fed, bit for bit")
+    require(labels.tolist() == [2, 0], "the frame that is taught late has its label")
+    require(journal.read(11, 13)[1].tolist() == [-1, -1, -1], "what was accepted stays as it was")
+    links = [(each.taught_as, each.repeats) for each in map(journal.frame, (10, 11, 12, 13, 21, 22))]
+    expected = [(None, None), (22, None), (None, None), (21, None), (None, 13), (None, 11)]
+    require(links == expected, "a frame knows which one repeats it", f"found {links}")
+    journal.close()
+
+
+def check_refused_late_labels(make: MakeJournal) -> None:
+    """A frame takes one label, in time; a request with one that it cannot take keeps nothing."""
+    journal, _ = _unlabelled(make)
+    _label(journal, [12], [1])
+    refusals: list[tuple[type[FFStreamError], list[int], list[int]]] = [
+        (UnknownFrameError, [11, 22], [0, 0]),
+        (UnknownFrameError, [11, 0], [0, 0]),
+        (LabelledError, [11, 3], [0, 2]),
+        (LabelledError, [11, 12], [0, 1]),
+        (LabelledError, [11, 21], [0, 1]),
+        (LabelledError, [11, 11], [0, 0]),
+        (ContradictionError, [11, 13, 11], [0, 0, 1]),
+    ]
+    for error, ids, labels in refusals:
+        refused = _refuses(error, lambda ids=ids, labels=labels: _label(journal, ids, labels))  # type: ignore[misc]
+        require(refused, f"{error.__name__} for a label that cannot be taken", f"{ids} got {labels}")
+    late = _refuses(ExpiredFrameError, lambda: _label(journal, [15, 14], [0, 0], lifetime=7))
+    require(late, "a label that comes too late is refused")
+    require(_refuses(BacklogError, lambda: _label(journal, [11], [0], limit=21)), "late labels wait like other frames")
+    require(journal.last_frame == 21, "all or none: nothing of a refused request is kept", f"found {journal.last_frame}")
+    require(journal.frame(11).taught_as is None, "a frame whose label was refused is still without")
+    require(_label(journal, [15], [0], lifetime=7) == FrameRange(22, 22), "a label that comes in time is taken")
+    journal.close()
+
+
+def check_late_label_idempotency(make: MakeJournal) -> None:
+    """A late label with a key seen before gets its first answer, even where it would be refused by now."""
+    journal, _ = _unlabelled(make)
+    first = _label(journal, [11], [1], key="a", digest="one")
+    again = _label(journal, [11], [1], key="a", digest="one", lifetime=1)
+    expected = FrameRange(first.first, first.last, repeated=True)
+    require(again == expected and journal.last_frame == 21, "a repeated late label gets its first answer", f"found {again}")
+    reused = _refuses(KeyReuseError, lambda: _label(journal, [12], [1], key="a", digest="other"))
+    require(reused, "a key serves one request only")
+    refused = _refuses(LabelledError, lambda: _label(journal, [11], [1], key="b", digest="one"))
+    require(refused, "with another key it is another request")
+    require(_label(journal, [12], [1], key="b", digest="two") == FrameRange(22, 22), "a refused request's key is free")
+    journal.close()
+
+
+def check_frame_that_never_was(make: MakeJournal) -> None:
+    """Of a frame that was never accepted nothing is known."""
+    journal, _ = _unlabelled(make)
+    for number in (0, -1, 21):
+        refused = _refuses(UnknownFrameError, lambda number=number: journal.frame(number))  # type: ignore[misc]
+        require(refused, "UnknownFrameError for a frame that never was", f"frame {number}")
+    require((journal.frame(1).label, journal.frame(20).label) == (0, -1), "a frame's label is known")
+    journal.close()
+
+
 JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_dense_frames,
     check_dense_events,
@@ -184,4 +272,8 @@ JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_backlog,
     check_idempotency,
     check_key_of_a_refused_request,
+    check_late_label,
+    check_refused_late_labels,
+    check_late_label_idempotency,
+    check_frame_that_never_was,
 )

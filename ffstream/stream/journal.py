@@ -7,7 +7,7 @@ written, and :class:`~ffstream.stream.memory_journal.MemoryJournal`, bounded and
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffstream.errors import BacklogError, JournalError, KeyReuseError
+from ffstream.errors import BacklogError, ExpiredFrameError, JournalError, KeyReuseError, UnknownFrameError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream.stream.events import Event, Recorded, Wake, decode, encode
+from ffstream.stream.late import Frame, check_late
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format; a file of another version is refused."""
 
 CHUNK = 256
@@ -37,6 +38,7 @@ CREATE TABLE chunks (
 CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX events_by_kind ON events (kind, seq);
 CREATE TABLE requests (key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE late (frame INTEGER PRIMARY KEY, taught_as INTEGER NOT NULL UNIQUE);
 """
 
 
@@ -47,6 +49,11 @@ class FrameRange:
     first: int
     last: int
     repeated: bool = False
+
+    @property
+    def numbers(self) -> range:
+        """Every number."""
+        return range(self.first, self.last + 1)
 
 
 class Journal(Protocol):
@@ -73,6 +80,42 @@ class Journal(Protocol):
             BacklogError: when more than ``limit`` frames would wait.
             KeyReuseError: when the key was used for another request.
             JournalError: when the journal cannot be written.
+        """
+        ...
+
+    def label(
+        self,
+        ids: NDArray[np.int64],
+        labels: LabelArray,
+        *,
+        lifetime: int,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
+    ) -> FrameRange:
+        """Accept stored frames again, now with their labels, all or none (see :mod:`ffstream.stream.late`).
+
+        Args:
+            ids: numbers [n] of frames that were accepted without a label.
+            labels: [n], every one known.
+            lifetime: a frame takes a label until so many frames were accepted after it.
+            limit: see :meth:`append`, like ``key`` and ``digest``.
+
+        Returns:
+            Numbers of the new frames, in the order of ``ids``.
+
+        Raises:
+            FrameError: when one of the frames cannot take its label.
+            BacklogError, KeyReuseError, JournalError: see :meth:`append`.
+        """
+        ...
+
+    def frame(self, number: int) -> Frame:
+        """What is known of a frame.
+
+        Raises:
+            UnknownFrameError: when it was never accepted.
+            ExpiredFrameError: when it is not kept any more.
         """
         ...
 
@@ -159,14 +202,40 @@ class SqliteJournal:
         self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
     ) -> FrameRange:
         """See :class:`Journal`."""
+        return self._accept(len(frames), lambda accepted: self._insert(accepted, frames, labels), limit, key, digest)
+
+    def label(
+        self,
+        ids: NDArray[np.int64],
+        labels: LabelArray,
+        *,
+        lifetime: int,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
+    ) -> FrameRange:
+        """See :class:`Journal`."""
+
+        def again(accepted: FrameRange) -> None:
+            check_late(self, ids, labels, lifetime)
+            self._insert(accepted, self.recall(ids).numpy(), labels)
+            for number, taught_as in zip(ids.tolist(), accepted.numbers, strict=True):
+                self._db.execute("INSERT INTO late VALUES (?, ?)", (number, taught_as))
+
+        return self._accept(len(ids), again, limit, key, digest)
+
+    def _accept(
+        self, frames: int, insert: Callable[[FrameRange], None], limit: int | None, key: str | None, digest: str
+    ) -> FrameRange:
+        """Give so many frames the next numbers and have them inserted, unless the key says that they were before."""
         with self._lock:
             with self._transaction():
                 repeated = self._repeated(key, digest)
                 if repeated:
                     return repeated
-                check_backlog(self, len(frames), limit)
-                accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
-                self._insert(accepted, frames, labels)
+                check_backlog(self, frames, limit)
+                accepted = FrameRange(self.last_frame + 1, self.last_frame + frames)
+                insert(accepted)
                 if key is not None:
                     request = (key, digest, accepted.first, accepted.last)
                     self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", request)
@@ -252,6 +321,18 @@ class SqliteJournal:
             missing &= ~here
         return frames
 
+    def frame(self, number: int) -> Frame:
+        """See :class:`Journal`."""
+        with self._lock:
+            check_accepted(self, number)
+            labels = [np.frombuffer(blob, np.int64)[rows] for _, blob, rows in self._chunks("labels", number, number)]
+            if not labels:
+                raise ExpiredFrameError(f"frame {number} is not kept any more")
+            late = self._rows("SELECT frame, taught_as FROM late WHERE frame = ? OR taught_as = ?", number, number)
+        taught_as = next((after for before, after in late if before == number), None)
+        repeats = next((before for before, after in late if after == number), None)
+        return Frame(number, int(labels[0][0]), taught_as, repeats)
+
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         with self._lock:
@@ -292,3 +373,13 @@ def check_backlog(journal: Journal, frames: int, limit: int | None) -> None:
     waiting = journal.last_frame - journal.sequenced
     if limit is not None and waiting + frames > limit:
         raise BacklogError(f"{waiting} frames wait to be learned; {frames} more would exceed the limit of {limit}")
+
+
+def check_accepted(journal: Journal, number: int) -> None:
+    """Refuse a number that no frame has.
+
+    Raises:
+        UnknownFrameError: with the numbers that there are.
+    """
+    if not 1 <= number <= journal.last_frame:
+        raise UnknownFrameError(f"frame {number} was never accepted: the last one is {journal.last_frame}")

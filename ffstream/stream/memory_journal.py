@@ -3,17 +3,19 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffstream.errors import JournalError, KeyReuseError
+from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream.stream.events import Event, Recorded, Wake
-from ffstream.stream.journal import FrameRange, check_backlog
+from ffstream.stream.journal import FrameRange, check_accepted, check_backlog
+from ffstream.stream.late import Frame, check_late
 
 
 class MemoryJournal:
@@ -36,22 +38,47 @@ class MemoryJournal:
         self._events: dict[int, Recorded] = {}
         self._latest: dict[str, Recorded] = {}
         self._requests: dict[str, tuple[str, FrameRange]] = {}
+        self._taught_as: dict[int, int] = {}
+        self._repeats: dict[int, int] = {}
 
     def append(
         self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
     ) -> FrameRange:
         """See :class:`~ffstream.stream.journal.Journal`."""
+        return self._accept(len(frames), lambda accepted: self._insert(accepted, to_tensor(frames), labels), limit, key, digest)
+
+    def label(
+        self,
+        ids: NDArray[np.int64],
+        labels: LabelArray,
+        *,
+        lifetime: int,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
+    ) -> FrameRange:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+
+        def again(accepted: FrameRange) -> None:
+            check_late(self, ids, labels, lifetime)
+            self._insert(accepted, self.recall(ids), labels)
+            self._taught_as.update(zip(ids.tolist(), accepted.numbers, strict=True))
+            self._repeats.update(zip(accepted.numbers, ids.tolist(), strict=True))
+
+        return self._accept(len(ids), again, limit, key, digest)
+
+    def _accept(
+        self, frames: int, insert: Callable[[FrameRange], None], limit: int | None, key: str | None, digest: str
+    ) -> FrameRange:
         with self._lock:
             if key is not None and key in self._requests:
                 known, accepted = self._requests[key]
                 if known != digest:
                     raise KeyReuseError(f"idempotency key {key!r} was used before, for another request")
                 return FrameRange(accepted.first, accepted.last, repeated=True)
-            check_backlog(self, len(frames), limit)
-            accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
-            for number, frame, label in zip(range(accepted.first, accepted.last + 1), to_tensor(frames), labels, strict=True):
-                self._frames[number], self._labels[number] = frame, int(label)
-                self._numbers[label != UNLABELLED].append(number)
+            check_backlog(self, frames, limit)
+            accepted = FrameRange(self.last_frame + 1, self.last_frame + frames)
+            insert(accepted)
             self.last_frame = accepted.last
             if key is not None:
                 self._requests[key] = (digest, accepted)
@@ -59,12 +86,19 @@ class MemoryJournal:
                     del self._requests[next(iter(self._requests))]
             return accepted
 
+    def _insert(self, accepted: FrameRange, frames: Tensor, labels: LabelArray) -> None:
+        for number, frame, label in zip(accepted.numbers, frames, labels, strict=True):
+            self._frames[number], self._labels[number] = frame, int(label)
+            self._numbers[label != UNLABELLED].append(number)
+
     def _forget(self, learned: int) -> None:
         """Keep ``retain`` of everything, and all frames after number ``learned``."""
         for numbers in self._numbers.values():
             while len(numbers) > self.retain and numbers[self.retain] <= learned:
                 number = numbers.popleft()
                 del self._frames[number], self._labels[number]
+                self._taught_as.pop(number, None)
+                self._repeats.pop(number, None)
         self._events.pop(self.last_seq - self.retain, None)
 
     def record(self, event: Event) -> Recorded:
@@ -104,6 +138,14 @@ class MemoryJournal:
                 return torch.stack([self._frames[number] for number in ids.tolist()])
             except KeyError as error:
                 raise JournalError(f"frame {error} is not there: this journal keeps the last {self.retain}") from error
+
+    def frame(self, number: int) -> Frame:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            check_accepted(self, number)
+            if number not in self._frames:
+                raise ExpiredFrameError(f"frame {number} is not kept any more")
+            return Frame(number, self._labels[number], self._taught_as.get(number), self._repeats.get(number))
 
     def close(self) -> None:
         """See :class:`~ffstream.stream.journal.Journal`; the garbage collector does it."""

@@ -15,7 +15,7 @@ from ffstream.chain import Chain
 from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
 from ffstream.errors import ChainError
-from ffstream.frames import check_frames, check_labels, to_tensor
+from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Learned, Outcome, Passed, Published, Saved, Slept
@@ -54,6 +54,8 @@ class Stream:
         credits: events that may be under way in the chain at once.
         publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
         snapshot_every: events between two snapshots; None for those on request only.
+        label_lifetime: frames that may be accepted after one before its label comes too late; None for as many as the network
+            remembers for dreaming.
         clock: seconds, monotonic.
         closing: called at the end of :meth:`close`.
 
@@ -76,6 +78,7 @@ class Stream:
         credits: int = 8,
         publish_every: int = 20,
         snapshot_every: int | None = None,
+        label_lifetime: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
@@ -87,6 +90,7 @@ class Stream:
         )
         self.credits = credits
         self.publish_every = publish_every
+        self.label_lifetime = config.memory if label_lifetime is None else label_lifetime
         self.reader = Reader(config, ())
         self._open_chain = open_chain
         self._closing = closing
@@ -119,7 +123,7 @@ class Stream:
             options: see :class:`Stream`.
         """
         if folder is None:
-            memory = MemoryJournal(config.inputs, retain=config.memory)
+            memory = MemoryJournal(config.inputs, retain=max(config.memory, options.get("label_lifetime") or 0))
             return cls(config, lambda _: Network(config, memory.recall), memory, schedule, **options)
         journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
         snapshots = folder / SNAPSHOTS
@@ -197,6 +201,33 @@ class Stream:
         known = check_labels(labels, len(checked), self.config.classes)
         return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
 
+    def accept_labels(
+        self, ids: Any, labels: Any, *, limit: int | None = None, key: str | None = None, digest: str = ""
+    ) -> FrameRange:
+        """Accept labels of frames that came without, all or none. May be called from any thread.
+
+        Each frame is accepted once more, with its label, and learned like any other.
+
+        Args:
+            ids: numbers of the frames [n].
+            labels: [n] integers from 0.
+            limit: see :meth:`ffstream.stream.journal.Journal.append`, like ``key`` and ``digest``.
+
+        Returns:
+            Numbers of the new frames, in the order of ``ids``.
+
+        Raises:
+            UnknownFrameError, ExpiredFrameError, LabelledError, ContradictionError: when a frame cannot take its label.
+            ShapeError, BacklogError, KeyReuseError, JournalError: see :meth:`accept`.
+        """
+        numbers, known = check_late_labels(ids, labels, self.config.classes)
+        return self.journal.label(numbers, known, lifetime=self.label_lifetime, limit=limit, key=key, digest=digest)
+
+    def label(self, ids: Any, labels: Any) -> list[Learned]:
+        """Accept late labels and learn them; answers as :meth:`feed`, raises as :meth:`accept_labels`."""
+        self.accept_labels(ids, labels)
+        return self._learned()
+
     def feed(self, frames: Any, labels: Any = None) -> list[Learned]:
         """Accept frames and learn them, with whatever sleep the schedule asks for.
 
@@ -206,6 +237,9 @@ class Stream:
             What was predicted before learning, one entry a micro-batch.
         """
         self.accept(frames, labels)
+        return self._learned()
+
+    def _learned(self) -> list[Learned]:
         return [outcome for outcome in self.settle() if isinstance(outcome, Learned)]
 
     def sleep(self, dreams: int | None = None) -> Slept:

@@ -108,6 +108,7 @@ def serve(
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
     backlog: Annotated[int | None, typer.Option(help="Frames that may wait to be learned. [20000]")] = None,
     max_body: Annotated[str | None, typer.Option(help="Bytes in a request. [64 MiB]")] = None,
+    label_lifetime: Annotated[int | None, typer.Option(help="Frames after which a label comes too late. [10000]")] = None,
     snapshot_every: Annotated[str | None, typer.Option(help="Events between two snapshots, or never. [1000]")] = None,
     power_safe: Annotated[bool | None, typer.Option(help="Make accepted frames survive a power cut.")] = None,
     drain_seconds: Annotated[float | None, typer.Option(help="To learn what waits, when told to stop. [60]")] = None,

@@ -30,6 +30,23 @@ class Accepted(BaseModel):
     waiting: Annotated[int, Field(description="accepted frames that are not under way yet")]
 
 
+class LateLabel(BaseModel):
+    """The label of a frame that came without one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[StrictInt, Field(ge=1, le=2**53, description="the frame's number, from the answer to its feed")]
+    label: Annotated[StrictInt, Field(ge=0, le=2**53)]
+
+
+class LateLabels(BaseModel):
+    """Labels of frames that were fed before."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"labels": [{"id": 12, "label": 3}]}]})
+
+    labels: Annotated[list[LateLabel], Field(min_length=1)]
+
+
 class Classified(BaseModel):
     """Labels and scores [frames, classes], with the version of the weights that gave them."""
 

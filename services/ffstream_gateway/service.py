@@ -206,5 +206,6 @@ def _open_stream(settings: Settings) -> Stream:
         folder=settings.folder,
         power_safe=settings.power_safe,
         snapshot_every=settings.snapshot_every,
+        label_lifetime=settings.label_lifetime,
         start=False,
     )

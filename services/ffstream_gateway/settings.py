@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     dreams_per_frame: float = Field(1.0, gt=0, le=100)
     backlog: int = Field(20_000, ge=1)
     max_body: ByteSize = ByteSize(64 << 20)
+    label_lifetime: int = Field(10_000, ge=1)
     snapshot_every: int | None = Field(1000, ge=1)
     power_safe: bool = False
     drain_seconds: float = Field(60.0, ge=0)

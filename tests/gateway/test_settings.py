@@ -85,6 +85,7 @@ WRONG = [
     ("backlog", 0),
     ("max_body", "much"),
     ("max_body", -1),
+    ("label_lifetime", 0),
     ("snapshot_every", 0),
     ("drain_seconds", -1),
     ("drain_seconds", "nan"),

@@ -17,6 +17,7 @@ from ffstream.dreamer import Dreamer
 from ffstream.message import Message
 from ffstream.outcome import Saved
 from ffstream.stage import Stage
+from ffstream.stream import journal
 from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.sequencer import Sequencer
 from ffstream.stream.stream import Stream
@@ -120,6 +121,17 @@ def forgets_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SqliteJournal, "_repeated", of_this_process)
 
 
+def takes_any_late_label(patch: pytest.MonkeyPatch) -> None:
+    """A journal that teaches a frame whenever a label comes for it."""
+    patch.setattr(journal, "check_late", lambda *_: None)
+
+
+def teaches_the_wrong_frame(patch: pytest.MonkeyPatch) -> None:
+    """A journal that mixes up which frame a late label belongs to."""
+    recall = SqliteJournal.recall
+    patch.setattr(SqliteJournal, "recall", lambda self, ids: recall(self, ids[::-1]))
+
+
 def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
     """A snapshot of weights that are learned on while they are written."""
     patch.setattr(Saver, "save", lambda self, seq, state: self.waiting.put((seq, state)))
@@ -187,6 +199,8 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         forgets_to_rewind,
         acknowledges_too_early,
         forgets_keys,
+        takes_any_late_label,
+        teaches_the_wrong_frame,
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from safetensors.torch import save
 
 from ffstream.checks.chain import learn
 from ffstream.checks.law import require
-from ffstream.frames import check_frames, to_tensor
+from ffstream.frames import to_tensor
 from ffstream.network import Network
 from ffstream.progress import ProgressFold
 from ffstream.stage import StageWeights
@@ -21,19 +22,27 @@ from ffstream.stream.stream import Stream
 
 @dataclass(eq=False)
 class Request:
-    """Frames that a client wants learned. ``answer`` is what it was told; ``refused`` that nothing was kept."""
+    """Frames that a client wants learned; ``ids`` when they were fed before and only their labels are sent.
+
+    ``answer`` is what the client was told; ``refused`` that nothing was kept.
+    """
 
     frames: Any
     labels: Any
     key: str | None
+    ids: list[int] | None = None
     answer: FrameRange | None = None
     refused: bool = False
 
     @property
     def rows(self) -> list[bytes]:
         """Every frame with its label, as the journal must hold them."""
-        frames = to_tensor(check_frames(self.frames, self.frames.shape[1]))
-        return _rows(frames, self.labels)
+        return _rows(torch.from_numpy(as_float(self.frames)), self.labels)
+
+
+def as_float(frames: Any) -> Any:
+    """Frames as the network sees them, in the array type in which a client could send them too."""
+    return to_tensor(frames).numpy()
 
 
 def _rows(frames: Any, labels: Any) -> list[bytes]:
