@@ -8,8 +8,8 @@ import pytest
 from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import ConfusionMemory
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 RULES = {
     "curvature": LayerConfig(),

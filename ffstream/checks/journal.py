@@ -21,6 +21,7 @@ from ffstream.errors import (
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.seeds import keyed
 from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.frame import Predictions
 from ffstream.stream.journal import FrameRange, Journal
 
 MakeJournal = Callable[[int], Journal]
@@ -261,6 +262,24 @@ def check_frame_that_never_was(make: MakeJournal) -> None:
     journal.close()
 
 
+def _predictions(seq: int, first: int, n: int) -> Predictions:
+    rng = keyed(seq, "predictions")
+    return Predictions(seq, first, rng.integers(4, size=n), rng.random(n, dtype=np.float32))
+
+
+def check_predictions(make: MakeJournal) -> None:
+    """What was predicted of a frame reads back bit for bit; to be told again changes nothing; before that there is none."""
+    journal = make(INPUTS)
+    journal.append(*_frames(9))
+    told = [_predictions(1, 1, 4), _predictions(3, 5, 3)]
+    journal.keep(told)
+    journal.keep(told[1:])
+    found = [journal.frame(number).prediction for number in range(1, 10)]
+    expected = [*map(told[0].of, range(1, 5)), *map(told[1].of, range(5, 8)), None, None]
+    require(found == expected, "a prediction reads back as it was made", f"found {found}")
+    journal.close()
+
+
 JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_dense_frames,
     check_dense_events,
@@ -276,4 +295,5 @@ JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_refused_late_labels,
     check_late_label_idempotency,
     check_frame_that_never_was,
+    check_predictions,
 )

@@ -4,7 +4,6 @@ The stored frame is accepted once more, as a new frame with the label: it gets a
 remembered and dreamt like any other. The journal only notes which frame it repeats, so that each is taught once.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,20 +12,7 @@ from numpy.typing import NDArray
 from ffstream.errors import ContradictionError, ExpiredFrameError, FrameError, LabelledError
 from ffstream.frames import LabelArray
 from ffstream.labels import UNLABELLED
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a journal knows of a frame.
-
-    ``label`` is the one that it came with, or :data:`~ffstream.labels.UNLABELLED`. When its label came late, ``taught_as`` is
-    the number of the frame that repeats it, and that frame's ``repeats`` is the number of this one.
-    """
-
-    number: int
-    label: int
-    taught_as: int | None = None
-    repeats: int | None = None
+from ffstream.stream.frame import Frame
 
 
 class Frames(Protocol):

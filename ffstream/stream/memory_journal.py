@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream.stream.events import Event, Recorded, Wake
+from ffstream.stream.frame import Frame, Prediction, Predictions
 from ffstream.stream.journal import FrameRange, check_accepted, check_backlog
-from ffstream.stream.late import Frame, check_late
+from ffstream.stream.late import check_late
 
 
 class MemoryJournal:
@@ -40,6 +41,7 @@ class MemoryJournal:
         self._requests: dict[str, tuple[str, FrameRange]] = {}
         self._taught_as: dict[int, int] = {}
         self._repeats: dict[int, int] = {}
+        self._predictions: dict[int, Prediction] = {}
 
     def append(
         self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
@@ -99,6 +101,7 @@ class MemoryJournal:
                 del self._frames[number], self._labels[number]
                 self._taught_as.pop(number, None)
                 self._repeats.pop(number, None)
+                self._predictions.pop(number, None)
         self._events.pop(self.last_seq - self.retain, None)
 
     def record(self, event: Event) -> Recorded:
@@ -139,13 +142,23 @@ class MemoryJournal:
             except KeyError as error:
                 raise JournalError(f"frame {error} is not there: this journal keeps the last {self.retain}") from error
 
+    def keep(self, predictions: Sequence[Predictions]) -> None:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            for each in predictions:
+                for number in range(each.first, each.first + len(each.labels)):
+                    found = each.of(number)
+                    if found is not None and number in self._frames:
+                        self._predictions[number] = found
+
     def frame(self, number: int) -> Frame:
         """See :class:`~ffstream.stream.journal.Journal`."""
         with self._lock:
             check_accepted(self, number)
             if number not in self._frames:
                 raise ExpiredFrameError(f"frame {number} is not kept any more")
-            return Frame(number, self._labels[number], self._taught_as.get(number), self._repeats.get(number))
+            links = self._taught_as.get(number), self._repeats.get(number)
+            return Frame(number, self._labels[number], *links, self._predictions.get(number))
 
     def close(self) -> None:
         """See :class:`~ffstream.stream.journal.Journal`; the garbage collector does it."""

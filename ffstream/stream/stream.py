@@ -24,10 +24,12 @@ from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
 from ffstream.stage import StageWeights
 from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
-from ffstream.stream.journal import FrameRange, Journal, SqliteJournal
+from ffstream.stream.frame import Frame, Predictions
+from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
 from ffstream.stream.snapshot import Manifest, manifests, read_part, set_aside_beyond, write_manifest
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 JOURNAL = "journal.sqlite"
 SNAPSHOTS = "snapshots"
@@ -96,6 +98,7 @@ class Stream:
         self._closing = closing
         self._chain: Chain | None = None
         self._scores: dict[int, dict[str, Any]] = {}
+        self._predicted: list[Predictions] = []
         newest = self._newest()
         if newest is not None:
             self.reader = self._saved_reader(newest)
@@ -119,7 +122,7 @@ class Stream:
             config: of the network.
             schedule: when to sleep.
             folder: where journal and snapshots live, so that a later stream goes on from there; None to keep nothing.
-            power_safe: see :class:`~ffstream.stream.journal.SqliteJournal`.
+            power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
             options: see :class:`Stream`.
         """
         if folder is None:
@@ -154,6 +157,7 @@ class Stream:
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
+        self._predicted.clear()
 
     @property
     def chain(self) -> Chain:
@@ -242,6 +246,15 @@ class Stream:
     def _learned(self) -> list[Learned]:
         return [outcome for outcome in self.settle() if isinstance(outcome, Learned)]
 
+    def frame(self, number: int) -> Frame:
+        """What is known of a frame: its label, and what was predicted of it before it was learned.
+
+        Raises:
+            UnknownFrameError: when it was never accepted.
+            ExpiredFrameError: when it is not kept any more.
+        """
+        return self.journal.frame(number)
+
     def sleep(self, dreams: int | None = None) -> Slept:
         """Sleep now, for ``dreams`` negatives or for what is owed."""
         self.sequencer.request_sleep(dreams)
@@ -310,6 +323,7 @@ class Stream:
         outcomes = self.chain.outcomes(timeout if self._in_flight else 0)
         for outcome in outcomes:
             self._take(outcome)
+        self._keep_predictions()
         return outcomes
 
     def _send(self, recorded: Recorded) -> None:
@@ -342,6 +356,7 @@ class Stream:
         match outcome:
             case Learned():
                 self._in_flight -= 1
+                self._predicted.append(Predictions.made(outcome))
             case Slept():
                 self._in_flight -= 1
                 self._asleep = False
@@ -355,7 +370,14 @@ class Stream:
                 if outcome.seq >= self.reader.seq:
                     self.reader = Reader(self.config, outcome.stages, outcome.seq)
 
+    def _keep_predictions(self) -> None:
+        if self._predicted:
+            self.journal.keep(self._predicted)
+            self._predicted.clear()
+
     def _commit(self, saved: Saved) -> None:
+        """Make a snapshot count; predictions come first, because no replay makes those before it again."""
+        self._keep_predictions()
         if self.snapshots is not None:
             manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._scores.pop(saved.seq))
             write_manifest(self.snapshots, manifest, KEEP)

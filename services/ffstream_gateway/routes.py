@@ -121,6 +121,15 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     return _accepted(service, accepted)
 
 
+@router.get("/frames/{number}", responses=documented(404, 410, 422, 503))
+def frame(service: The, number: int) -> models.FrameState:
+    """What has become of a frame: queued or learned, its label, and what was predicted of it before it was learned."""
+    try:
+        return models.frame_state(service.stream, number)
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
+
+
 @router.post("/classify", openapi_extra=CLASSIFY, responses=documented(413, 415, 422))
 async def classify(
     service: The,

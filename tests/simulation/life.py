@@ -17,7 +17,8 @@ from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.checks.law import require
 from ffstream.errors import BacklogError, FFStreamError, FrameError, JournalError, KeyReuseError
-from ffstream.stream.journal import FrameRange, SqliteJournal
+from ffstream.stream.journal import FrameRange
+from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
 from tests.simulation.cluster import Clock, Cluster
 from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault

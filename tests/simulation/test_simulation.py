@@ -17,9 +17,9 @@ from ffstream.dreamer import Dreamer
 from ffstream.message import Message
 from ffstream.outcome import Saved
 from ffstream.stage import Stage
-from ffstream.stream import journal
-from ffstream.stream.journal import SqliteJournal
+from ffstream.stream import sqlite_journal
 from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import Stream
 from tests.simulation import soak
 from tests.simulation.cluster import Cluster
@@ -123,13 +123,18 @@ def forgets_keys(patch: pytest.MonkeyPatch) -> None:
 
 def takes_any_late_label(patch: pytest.MonkeyPatch) -> None:
     """A journal that teaches a frame whenever a label comes for it."""
-    patch.setattr(journal, "check_late", lambda *_: None)
+    patch.setattr(sqlite_journal, "check_late", lambda *_: None)
 
 
 def teaches_the_wrong_frame(patch: pytest.MonkeyPatch) -> None:
     """A journal that mixes up which frame a late label belongs to."""
     recall = SqliteJournal.recall
     patch.setattr(SqliteJournal, "recall", lambda self, ids: recall(self, ids[::-1]))
+
+
+def forgets_predictions(patch: pytest.MonkeyPatch) -> None:
+    """A stream that does not write down everything that was predicted."""
+    patch.setattr(Stream, "_keep_predictions", lambda self: self.journal.keep(self._predicted[1:]) or self._predicted.clear())
 
 
 def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
@@ -201,6 +206,7 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         forgets_keys,
         takes_any_late_label,
         teaches_the_wrong_frame,
+        forgets_predictions,
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,

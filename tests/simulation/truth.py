@@ -12,9 +12,11 @@ from ffstream.checks.chain import learn
 from ffstream.checks.law import require
 from ffstream.frames import to_tensor
 from ffstream.network import Network
+from ffstream.outcome import Learned
 from ffstream.progress import ProgressFold
 from ffstream.stage import StageWeights
 from ffstream.stream.events import Barrier, Recorded, Wake
+from ffstream.stream.frame import Predictions
 from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.snapshot import Manifest, digest
 from ffstream.stream.stream import Stream
@@ -109,6 +111,8 @@ def check_network(stream: Stream, witness: Witness, manifests: list[Manifest]) -
     for recorded in all_events(stream.journal):
         for outcome in learn(network, stream.journal, recorded):
             fold.observe(outcome)
+            if isinstance(outcome, Learned):
+                check_predictions(stream, Predictions.made(outcome))
         if isinstance(recorded.event, Barrier) and recorded.seq in saved:
             files = {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
             require(files == saved[recorded.seq], "a snapshot is the state at its barrier", f"event {recorded.seq}")
@@ -119,3 +123,10 @@ def check_network(stream: Stream, witness: Witness, manifests: list[Manifest]) -
     one, other = stream.progress, fold.now
     counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.accuracy) for each in (one, other)]
     require(counts[0] == counts[1], "nothing is counted twice", f"found {counts[0]}, expected {counts[1]}")
+
+
+def check_predictions(stream: Stream, made: Predictions) -> None:
+    """What is told of every frame is what was predicted of it."""
+    for number in range(made.first, made.first + len(made.labels)):
+        found = stream.frame(number).prediction
+        require(found == made.of(number), "a prediction is told as it was made", f"frame {number}: {found}")

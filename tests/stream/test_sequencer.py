@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from ffstream.errors import ConfigError, JournalError
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Sleep, Wake
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 NEVER = Schedule(every=None, idle=None)
 BATCH = 10
