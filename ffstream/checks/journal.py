@@ -280,6 +280,77 @@ def check_predictions(make: MakeJournal) -> None:
     journal.close()
 
 
+def check_last_up_to(make: MakeJournal) -> None:
+    """The latest event of a kind is known also as of an earlier event."""
+    journal = make(INPUTS)
+    journal.append(*_frames(10))
+    for event in (Wake(1, 4, 3), Barrier("now"), Wake(5, 6, 0), Wake(7, 10, 0)):
+        journal.record(event)
+    found = [(last := journal.last("wake", upto=seq)) and last.seq for seq in range(6)]
+    require(found == [None, 1, 1, 3, 4, 4], "the latest event of a kind is known as of an earlier one", f"found {found}")
+    journal.close()
+
+
+def _learn(journal: Journal, frames: int) -> None:
+    """Frames with predictions, half of them without a label, each in an event of its own."""
+    for _ in range(frames):
+        x, _ = _frames(1, journal.last_frame)
+        number = journal.append(x, np.array([-1 if journal.last_frame % 2 else 2])).last
+        recorded = journal.record(Wake(number, number, labelled=number % 2))
+        journal.keep([_predictions(recorded.seq, number, 1)])
+
+
+def _gone(journal: Journal, number: int) -> bool:
+    recalled = not _refuses(JournalError, lambda: journal.recall(np.array([number])))
+    return not recalled and _refuses(ExpiredFrameError, lambda: journal.frame(number))
+
+
+def check_prune(make: MakeJournal) -> None:
+    """What is pruned is gone, and known to have been there; all else stays as it was, under its number."""
+    journal = make(INPUTS)
+    journal.record(Sleep(1, 10, "early"))
+    _learn(journal, 600)
+    _label(journal, [580], [1], lifetime=1000)
+    kept, events = journal.read(541, 601), journal.events(500)
+    told = [journal.frame(number) for number in range(541, 602)]
+    steps = 1
+    while not journal.prune(events=500, frames=540, most=300):
+        steps += 1
+    require(steps > 1, "no more is forgotten at once than may be")
+    require(_same(journal.read(541, 601), kept[0].numpy(), kept[1].numpy()), "frames that may not go stay as they were")
+    require([journal.frame(number) for number in range(541, 602)] == told, "what is known of them stays as it was")
+    require(_gone(journal, 1) and _gone(journal, 280), "a frame that is gone is gone, and known to have been there")
+    labelled = not _refuses(ExpiredFrameError, lambda: _label(journal, [1], [0], lifetime=1000))
+    require(not labelled, "a frame that is gone takes no label")
+    require(journal.events(0)[0].event == Sleep(1, 10, "early"), "the latest event of a kind stays")
+    require(journal.events(1) == events, "events that may not go stay as they were")
+    require((journal.last_frame, journal.last_seq, journal.sequenced) == (601, 601, 600), "numbers go on where they were")
+    require(journal.append(*_frames(2)) == FrameRange(602, 603), "numbers go on where they were")
+    journal.close()
+
+
+def check_prune_nothing(make: MakeJournal) -> None:
+    """A bound behind the first frame and the first event takes nothing."""
+    journal = make(INPUTS)
+    _learn(journal, 5)
+    require(journal.prune(events=0, frames=-20, most=10), "nothing is left to be forgotten")
+    require(len(journal.events(0)) == 5 and len(journal.read(1, 5)[0]) == 5, "what may not go stays")
+    journal.close()
+
+
+def check_keys_outlive_frames(make: MakeJournal) -> None:
+    """A repeated request is known also after its frames are gone."""
+    journal = make(INPUTS)
+    first = journal.append(*_frames(300), key="a", digest="one")
+    journal.record(Wake(1, 300, journal.labelled(1, 300)))
+    _learn(journal, 10)
+    journal.prune(events=1, frames=300, most=1000)
+    require(_gone(journal, 1), "the frames are gone")
+    again = journal.append(*_frames(300), key="a", digest="one")
+    require(again == FrameRange(first.first, first.last, repeated=True), "a key outlives its frames", f"found {again}")
+    journal.close()
+
+
 JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_dense_frames,
     check_dense_events,
@@ -296,4 +367,8 @@ JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_late_label_idempotency,
     check_frame_that_never_was,
     check_predictions,
+    check_last_up_to,
+    check_prune,
+    check_prune_nothing,
+    check_keys_outlive_frames,
 )

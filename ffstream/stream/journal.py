@@ -18,6 +18,9 @@ from ffstream.frames import FrameArray, LabelArray
 from ffstream.stream.events import Event, Recorded
 from ffstream.stream.frame import Frame, Predictions
 
+KEYS_LIVE = 1_000_000
+"""Frames that have to be accepted after those of a request before its idempotency key may be forgotten."""
+
 
 @dataclass(frozen=True)
 class FrameRange:
@@ -112,8 +115,20 @@ class Journal(Protocol):
         """Events after ``seq``, oldest first."""
         ...
 
-    def last(self, kind: str) -> Recorded | None:
-        """The latest event of a kind."""
+    def last(self, kind: str, upto: int | None = None) -> Recorded | None:
+        """The latest event of a kind, or the latest up to an event's number."""
+        ...
+
+    def prune(self, events: int, frames: int, most: int) -> bool:
+        """Forget events and frames up to these numbers, about ``most`` of each; whether nothing is left to be forgotten.
+
+        The latest event of each kind stays, and so may a few frames: they go together with those that were accepted with them.
+        What was predicted of a frame goes with it. A key goes with its frames, but not before :data:`KEYS_LIVE` more frames
+        were accepted.
+
+        Raises:
+            JournalError: when the journal cannot be written.
+        """
         ...
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:

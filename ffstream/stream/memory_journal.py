@@ -97,12 +97,13 @@ class MemoryJournal:
         """Keep ``retain`` of everything, and all frames after number ``learned``."""
         for numbers in self._numbers.values():
             while len(numbers) > self.retain and numbers[self.retain] <= learned:
-                number = numbers.popleft()
-                del self._frames[number], self._labels[number]
-                self._taught_as.pop(number, None)
-                self._repeats.pop(number, None)
-                self._predictions.pop(number, None)
+                self._drop(numbers.popleft())
         self._events.pop(self.last_seq - self.retain, None)
+
+    def _drop(self, number: int) -> None:
+        del self._frames[number], self._labels[number]
+        for known in (self._taught_as, self._repeats, self._predictions):
+            known.pop(number, None)
 
     def record(self, event: Event) -> Recorded:
         """See :class:`~ffstream.stream.journal.Journal`."""
@@ -121,9 +122,28 @@ class MemoryJournal:
             numbers = range(after + 1, min(after + limit, self.last_seq) + 1)
             return [self._events[seq] for seq in numbers if seq in self._events]
 
-    def last(self, kind: str) -> Recorded | None:
+    def last(self, kind: str, upto: int | None = None) -> Recorded | None:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        return self._latest.get(kind)
+        with self._lock:
+            latest = self._latest.get(kind)
+            if latest is None or upto is None or latest.seq <= upto:
+                return latest
+            found = [each for each in self._events.values() if each.event.kind == kind and each.seq <= upto]
+            return found[-1] if found else None
+
+    def prune(self, events: int, frames: int, most: int) -> bool:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            latest = {each.seq for each in self._latest.values()}
+            old = [seq for seq in self._events if seq <= events and seq not in latest]
+            for seq in old[:most]:
+                del self._events[seq]
+            left = most
+            for numbers in self._numbers.values():
+                while numbers and numbers[0] <= frames and left:
+                    self._drop(numbers.popleft())
+                    left -= 1
+            return len(old) < most and left > 0
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """See :class:`~ffstream.stream.journal.Journal`."""

@@ -16,9 +16,9 @@ from torch import Tensor
 from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
-from ffstream.stream.events import Event, Recorded, Wake, decode, encode
+from ffstream.stream.events import KINDS, Event, Recorded, Wake, decode, encode
 from ffstream.stream.frame import Frame, Prediction, Predictions
-from ffstream.stream.journal import FrameRange, check_accepted, check_backlog
+from ffstream.stream.journal import KEYS_LIVE, FrameRange, check_accepted, check_backlog
 from ffstream.stream.late import check_late
 
 FORMAT = 2
@@ -35,6 +35,7 @@ CREATE TABLE chunks (
 CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX events_by_kind ON events (kind, seq);
 CREATE TABLE requests (key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX requests_by_frame ON requests (last);
 CREATE TABLE predictions (
     first INTEGER PRIMARY KEY, seq INTEGER NOT NULL, labels BLOB NOT NULL, probabilities BLOB NOT NULL
 );
@@ -169,10 +170,11 @@ class SqliteJournal:
         query = "SELECT seq, kind, body, at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
         return [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, after, limit)]
 
-    def last(self, kind: str) -> Recorded | None:
+    def last(self, kind: str, upto: int | None = None) -> Recorded | None:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        query = "SELECT seq, kind, body, at FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1"
-        found = [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, kind)]
+        query = "SELECT seq, kind, body, at FROM events WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+        limit = self.last_seq if upto is None else upto
+        found = [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, kind, limit)]
         return found[0] if found else None
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
@@ -214,6 +216,21 @@ class SqliteJournal:
             frames[torch.from_numpy(here)] = chunk[torch.from_numpy(ids[here] - start)]
             missing &= ~here
         return frames
+
+    def prune(self, events: int, frames: int, most: int) -> bool:
+        """See :class:`~ffstream.stream.journal.Journal`. Freed room in the file is used again."""
+        with self._lock, self._transaction():
+            latest = ", ".join(str(last.seq) for kind in KINDS if (last := self.last(kind)))
+            old = f"SELECT seq FROM events WHERE seq <= ? AND seq NOT IN ({latest}) ORDER BY seq LIMIT ?"
+            forgotten = self._db.execute(f"DELETE FROM events WHERE seq IN ({old})", (events, most)).rowcount
+            upto = min(frames, self._scalar("SELECT min(first) FROM chunks") + max(most, CHUNK))
+            self._db.execute("DELETE FROM chunks WHERE first <= ? AND first + count - 1 <= ?", (upto, upto))
+            gone = self._scalar("SELECT min(first) FROM chunks") - 1
+            made = "first <= ? AND first + length(labels) / 8 - 1 <= ?"
+            self._db.execute(f"DELETE FROM predictions WHERE {made}", (gone, gone))
+            self._db.execute("DELETE FROM late WHERE taught_as <= ?", (gone,))
+            self._db.execute("DELETE FROM requests WHERE last <= ?", (min(gone, self.last_frame - KEYS_LIVE),))
+            return forgotten < most and upto == frames
 
     def keep(self, predictions: Sequence[Predictions]) -> None:
         """See :class:`~ffstream.stream.journal.Journal`."""

@@ -22,21 +22,18 @@ from ffstream.outcome import Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
-from ffstream.stage import StageWeights
+from ffstream.stream.archive import Archive
 from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
 from ffstream.stream.frame import Frame, Predictions
 from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
-from ffstream.stream.snapshot import Manifest, manifests, read_part, set_aside_beyond, write_manifest
+from ffstream.stream.snapshot import Manifest
 from ffstream.stream.sqlite_journal import SqliteJournal
 
 JOURNAL = "journal.sqlite"
 SNAPSHOTS = "snapshots"
 """Names in the folder of a stream."""
-
-KEEP = 3
-"""Snapshots kept."""
 
 OpenChain = Callable[[Manifest | None], Chain]
 """Makes a chain that begins where a snapshot ended, or from first weights."""
@@ -56,6 +53,7 @@ class Stream:
         credits: events that may be under way in the chain at once.
         publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
         snapshot_every: events between two snapshots; None for those on request only.
+        snapshots_kept: snapshots that are kept; the journal is kept behind the oldest (see :class:`.archive.Archive`).
         label_lifetime: frames that may be accepted after one before its label comes too late; None for as many as the network
             remembers for dreaming.
         clock: seconds, monotonic.
@@ -80,28 +78,29 @@ class Stream:
         credits: int = 8,
         publish_every: int = 20,
         snapshot_every: int | None = None,
+        snapshots_kept: int = 3,
         label_lifetime: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.journal = journal
-        self.snapshots = snapshots
         self.sequencer = Sequencer(
             journal, schedule or Schedule(), batch=config.batch, snapshot_every=snapshot_every, clock=clock
         )
         self.credits = credits
         self.publish_every = publish_every
         self.label_lifetime = config.memory if label_lifetime is None else label_lifetime
+        self.archive = Archive(snapshots, config, journal, kept=snapshots_kept, label_lifetime=self.label_lifetime)
         self.reader = Reader(config, ())
         self._open_chain = open_chain
         self._closing = closing
         self._chain: Chain | None = None
         self._scores: dict[int, dict[str, Any]] = {}
         self._predicted: list[Predictions] = []
-        newest = self._newest()
+        newest = self.archive.newest()
         if newest is not None:
-            self.reader = self._saved_reader(newest)
+            self.reader = self.archive.reader(newest)
         self._rewind(newest)
         if start:
             self.start()
@@ -144,16 +143,16 @@ class Stream:
         if self._chain is not None:
             self._chain.close()
         self._chain = None
-        newest = self._newest()
+        newest = self.archive.newest()
         self._rewind(newest)
         self._chain = self._open_chain(newest)
 
     def _rewind(self, newest: Manifest | None) -> None:
         """Forget what came after a snapshot: the journal will tell it again."""
-        self.sequencer.rewind(newest.seq if newest else 0)
         self._fold = ProgressFold()
         if newest is not None:
             self._fold.restore(newest.seq, newest.progress)
+        self.sequencer.rewind(newest.seq if newest else 0, owed=self.progress.owed)
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
@@ -177,8 +176,9 @@ class Stream:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the last turn found nothing to send, and nothing is under way or still to be published."""
-        return self._in_flight == 0 and self._nothing_to_send and self._publish_sent >= self.sequencer.sent
+        """Whether the last turn found nothing to send, and nothing is under way or still to be published or forgotten."""
+        idle = self._in_flight == 0 and self._nothing_to_send and self.archive.tidy
+        return idle and self._publish_sent >= self.sequencer.sent
 
     @property
     def replaying(self) -> bool:
@@ -267,7 +267,7 @@ class Stream:
 
     def saved(self) -> list[Manifest]:
         """Snapshots that are whole, newest first."""
-        return list(manifests(self.snapshots, self.config.digest())) if self.snapshots is not None else []
+        return self.archive.whole()
 
     def classify(self, frames: Any, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
         """Classify frames [n, inputs] with the weights as they are after everything fed; never learns.
@@ -324,6 +324,7 @@ class Stream:
         for outcome in outcomes:
             self._take(outcome)
         self._keep_predictions()
+        self.archive.tidy_up()
         return outcomes
 
     def _send(self, recorded: Recorded) -> None:
@@ -364,7 +365,8 @@ class Stream:
                 self._scores[outcome.seq] = self._fold.to_dict()
             case Saved():
                 self._in_flight -= 1
-                self._commit(outcome)
+                self._keep_predictions()  # no replay makes those before a snapshot again
+                self.archive.commit(outcome, self._scores.pop(outcome.seq))
             case Published():
                 self._in_flight -= 1
                 if outcome.seq >= self.reader.seq:
@@ -374,22 +376,3 @@ class Stream:
         if self._predicted:
             self.journal.keep(self._predicted)
             self._predicted.clear()
-
-    def _commit(self, saved: Saved) -> None:
-        """Make a snapshot count; predictions come first, because no replay makes those before it again."""
-        self._keep_predictions()
-        if self.snapshots is not None:
-            manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._scores.pop(saved.seq))
-            write_manifest(self.snapshots, manifest, KEEP)
-
-    def _newest(self) -> Manifest | None:
-        if self.snapshots is None:
-            return None
-        set_aside_beyond(self.snapshots, self.journal.last_seq)
-        return next(manifests(self.snapshots, self.config.digest()), None)
-
-    def _saved_reader(self, manifest: Manifest) -> Reader:
-        assert self.snapshots is not None
-        parts = [read_part(self.snapshots, manifest, f"layer-{index}") for index in range(self.config.depth)]
-        stages = [StageWeights(part["average.layer"], part["average.readout"]) for part in parts]
-        return Reader(self.config, stages, manifest.seq)

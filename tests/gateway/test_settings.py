@@ -87,6 +87,7 @@ WRONG = [
     ("max_body", -1),
     ("label_lifetime", 0),
     ("snapshot_every", 0),
+    ("snapshots_kept", 0),
     ("drain_seconds", -1),
     ("drain_seconds", "nan"),
     ("log_level", "loud"),

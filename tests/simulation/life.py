@@ -22,7 +22,8 @@ from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
 from tests.simulation.cluster import Clock, Cluster
 from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault
-from tests.simulation.truth import Request, Witness, all_events, as_float, check_events, check_journal, check_network
+from tests.simulation.history import History
+from tests.simulation.truth import Request, Witness, as_float, check_events, check_journal, check_network
 
 INPUTS, CLASSES = 6, 3
 LENGTH = 25
@@ -53,12 +54,14 @@ class Life:
             "credits": self.rng.choice((1, 2, 8)),
             "publish_every": self.rng.choice((1, 3, 20)),
             "snapshot_every": self.rng.choice((None, 2, 5, 9)),
+            "snapshots_kept": self.rng.choice((1, 2, 3)),
             "label_lifetime": self.rng.choice((8, 100)),
         }
         self.power_safe = self.rng.random() < 0.2
         self.backlog = self.rng.choice((None, 20))
         self.requests: list[Request] = []
         self.witness = Witness()
+        self.history = History()
         self.happened: Counter[str] = Counter()
         self.disturbed = False
         self.stream: Stream | None = None
@@ -141,6 +144,14 @@ class Life:
 
     def _open(self) -> Stream:
         journal = SqliteJournal(self.folder / JOURNAL, INPUTS, power_safe=self.power_safe)
+        prune = journal.prune
+
+        def prune_what_is_noted(*bounds: int, most: int) -> bool:
+            self.history.note(journal.path)
+            self.happened["steps of pruning"] += 1
+            return prune(*bounds, most=self.rng.choice((3, most)))
+
+        journal.prune = prune_what_is_noted
         snapshots = self.folder / SNAPSHOTS
         schedule = Schedule(every=self.rng.choice((3, 6, 12, None)), idle=self.rng.choice((None, 1.0)))
 
@@ -294,10 +305,11 @@ class Life:
             if request.key is not None:
                 self._survive(lambda request=request: self._send(request))
         self._come_to_rest()
-        check_journal(self.stream.journal, self.requests)
-        check_events(self.stream.journal, self.witness)
-        check_network(self.stream, self.witness, self.stream.saved())
-        self.happened.update(f"{recorded.event.kind} events" for recorded in all_events(self.stream.journal))
+        self.history.note(self.folder / JOURNAL)
+        check_journal(self.history, self.requests)
+        check_events(self.history, self.witness)
+        check_network(self.stream, self.history, self.witness, self.stream.saved())
+        self.happened.update(f"{recorded.event.kind} events" for recorded in self.history.events)
         self.happened["frames"] += self.stream.journal.last_frame
 
     def _come_to_rest(self) -> None:

@@ -18,6 +18,7 @@ from ffstream.message import Message
 from ffstream.outcome import Saved
 from ffstream.stage import Stage
 from ffstream.stream import sqlite_journal
+from ffstream.stream.archive import Archive
 from ffstream.stream.sequencer import Sequencer
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import Stream
@@ -27,7 +28,7 @@ from tests.simulation.life import live
 
 ROOT = Path(__file__).parents[2]
 LIVES = 2000
-NOTICED_WITHIN = 60
+NOTICED_WITHIN = 200
 """Lives in the test, and lives of a broken stream until one must fail."""
 
 
@@ -137,6 +138,28 @@ def forgets_predictions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stream, "_keep_predictions", lambda self: self.journal.keep(self._predicted[1:]) or self._predicted.clear())
 
 
+def forgets_what_it_would_dream_of(patch: pytest.MonkeyPatch) -> None:
+    """A journal that keeps only the frames that are still to be learned."""
+    patch.setattr(Archive, "_first_remembered", lambda self, root, seq: self.journal.last_frame + 1)
+
+
+def forgets_what_takes_a_label(patch: pytest.MonkeyPatch) -> None:
+    """A journal that keeps only the frames that are remembered."""
+    make = Archive.__init__
+
+    def without_a_lifetime(self: Archive, *arguments: object, kept: int, label_lifetime: int) -> None:
+        make(self, *arguments, kept=kept, label_lifetime=0)
+
+    patch.setattr(Archive, "__init__", without_a_lifetime)
+
+
+def forgets_what_is_to_be_replayed(patch: pytest.MonkeyPatch) -> None:
+    """A journal that forgets up to the newest snapshot, where it should forget up to the oldest."""
+    behind = Archive._behind
+    patch.setattr(Archive, "_behind", lambda self, kept: behind(self, [self.journal.last_seq]))
+    patch.setattr(Archive, "_first_remembered", lambda self, root, seq: self.journal.last_frame + 1)
+
+
 def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
     """A snapshot of weights that are learned on while they are written."""
     patch.setattr(Saver, "save", lambda self, seq, state: self.waiting.put((seq, state)))
@@ -207,6 +230,9 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         takes_any_late_label,
         teaches_the_wrong_frame,
         forgets_predictions,
+        forgets_what_it_would_dream_of,
+        forgets_what_takes_a_label,
+        forgets_what_is_to_be_replayed,
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,
