@@ -24,7 +24,7 @@ from ffstream.outcome import Learned, Published, Saved
 from ffstream.polarity import Polarity
 from ffstream.seeds import keyed
 from ffstream.stream.events import Barrier, Recorded, Sleep
-from ffstream.stream.snapshot import Manifest, manifests, write_manifest
+from ffstream.stream.snapshot import Manifest, manifests, remove_older, write_manifest
 
 LOOK_EVERY = 5
 """Passes between two looks at the held-out frames by every method; one pass is read after each."""
@@ -169,4 +169,5 @@ class Epochs:
         self.network.barrier(Recorded(self._next(), barrier, time.time()), barrier)
         saved = next(each for each in self.network.outcomes(0) if isinstance(each, Saved))
         progress: dict[str, Any] = {"passes": self.passes, "figures": asdict(self.figures)}
-        write_manifest(self.checkpoints, Manifest(saved.seq, self.config.digest(), saved.files, progress), keep=1)
+        write_manifest(self.checkpoints, Manifest(saved.seq, self.config.digest(), saved.files, progress))
+        remove_older(self.checkpoints, saved.seq, [saved.seq])

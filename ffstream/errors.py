@@ -32,6 +32,26 @@ class BacklogError(FFStreamError):
     """The journal holds as many unlearned frames as it may; nothing of the request was kept."""
 
 
+class FrameError(FFStreamError):
+    """A request names a frame that cannot be what it is asked to be; nothing of the request was kept."""
+
+
+class UnknownFrameError(FrameError):
+    """No frame with this number was ever accepted."""
+
+
+class ExpiredFrameError(FrameError):
+    """The frame was accepted, but too long ago."""
+
+
+class LabelledError(FrameError):
+    """The frame has its label already."""
+
+
+class ContradictionError(FrameError):
+    """A request gives one frame two different labels."""
+
+
 class GapError(FFStreamError):
     """A message reached a layer without the one before it."""
 

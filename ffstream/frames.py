@@ -39,6 +39,18 @@ def check_frames(frames: Any, inputs: int) -> FrameArray:
     return np.ascontiguousarray(array)
 
 
+def check_late_labels(ids: Any, labels: Any, classes: int) -> tuple[NDArray[np.int64], LabelArray]:
+    """Numbers of frames ``[n]`` and their labels ``[n]``, every one known; both int64.
+
+    Raises:
+        ShapeError: saying what was got, what was expected and where.
+    """
+    numbers = _array(ids, "ids")
+    if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or not len(numbers):
+        raise ShapeError(f"ids: got {numbers.dtype} {list(numbers.shape)}, expected at least one integer [n]")
+    return numbers.astype(np.int64), _labels(labels, len(numbers), 0, classes)
+
+
 def check_labels(labels: Any, frames: int, classes: int) -> LabelArray:
     """Labels as ``[n]`` of int64, one a frame; None, or -1 in a place, means that the label is not known.
 
@@ -47,14 +59,19 @@ def check_labels(labels: Any, frames: int, classes: int) -> LabelArray:
     """
     if labels is None:
         return np.full(frames, UNLABELLED, dtype=np.int64)
+    return _labels(labels, frames, UNLABELLED, classes)
+
+
+def _labels(labels: Any, frames: int, least: int, classes: int) -> LabelArray:
     array = _array(labels, "labels")
     if array.dtype.kind not in "iu":
         raise ShapeError(f"labels: got type {array.dtype}, expected integers")
     if array.shape != (frames,):
         raise ShapeError(f"labels: got shape {list(array.shape)}, expected [{frames}], one label a frame")
-    bad = np.flatnonzero((array < UNLABELLED) | (array >= classes))
+    bad = np.flatnonzero((array < least) | (array >= classes))
     if len(bad):
-        raise ShapeError(f"labels[{bad[0]}]: got {array[bad[0]]}, expected 0 to {classes - 1}, or -1 for not known")
+        unknown = f", or {UNLABELLED} for not known" if least == UNLABELLED else ""
+        raise ShapeError(f"labels[{bad[0]}]: got {array[bad[0]]}, expected 0 to {classes - 1}{unknown}")
     return array.astype(np.int64)
 
 

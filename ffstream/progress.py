@@ -9,13 +9,16 @@ from ffstream.outcome import Dreamt, Learned, Outcome, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import Prequential
 
+COUNTS = ("frames", "dreams", "sleeps", "owed")
+"""What a snapshot keeps of a moment, beside the score."""
+
 
 @dataclass(frozen=True)
 class Progress:
     """A moment of a stream. Replaced as a whole, so that any thread may read it.
 
-    ``goodness`` holds the latest report of every layer by polarity; accuracies are shares, None before the first labelled
-    frame.
+    ``owed`` counts the labelled frames learned since the last sleep. ``goodness`` holds the latest report of every layer by
+    polarity; accuracies are shares, None before the first labelled frame.
     """
 
     seq: int = 0
@@ -26,6 +29,7 @@ class Progress:
     accuracy: float | None = None
     accuracy_overall: float | None = None
     labelled: int = 0
+    owed: int = 0
     goodness: dict[Polarity, tuple[LayerReport, ...]] = field(default_factory=dict)
 
 
@@ -49,7 +53,7 @@ class ProgressFold:
                 dreams = self.now.dreams + (len(outcome.labels) if outcome.polarity is Polarity.NEGATIVE else 0)
                 self.now = replace(self.now, dreams=dreams, goodness=self._with(outcome.polarity, outcome.reports))
             case Slept():
-                self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
+                self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, owed=0, phase=Phase.WAKE)
 
     def _learned(self, outcome: Learned) -> None:
         known = outcome.labels >= 0
@@ -58,6 +62,7 @@ class ProgressFold:
             self.now,
             seq=outcome.seq,
             frames=self.now.frames + len(outcome.labels),
+            owed=self.now.owed + int(known.sum()),
             goodness=self._with(Polarity.POSITIVE, outcome.reports),
             **self._scores(),
         )
@@ -72,10 +77,10 @@ class ProgressFold:
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which :meth:`restore` goes on."""
         now = self.now
-        return {"frames": now.frames, "dreams": now.dreams, "sleeps": now.sleeps, "score": self._score.to_dict()}
+        return {name: getattr(now, name) for name in COUNTS} | {"score": self._score.to_dict()}
 
     def restore(self, seq: int, saved: Mapping[str, Any]) -> None:
         """Go on from what :meth:`to_dict` gave after event ``seq``."""
         self._score.restore(saved["score"])
-        counts: dict[str, Any] = {name: int(saved[name]) for name in ("frames", "dreams", "sleeps")}
+        counts: dict[str, Any] = {name: int(saved[name]) for name in COUNTS}
         self.now = replace(self.now, seq=seq, **counts, **self._scores())

@@ -9,8 +9,8 @@ import pytest
 from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 RULES = {
     **{name: LayerConfig(goodness=name) for name in GOODNESS},

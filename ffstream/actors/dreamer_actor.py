@@ -17,8 +17,8 @@ from ffstream.message import Batch, Message
 from ffstream.outcome import Dreamt, Passed, Saved, Slept
 from ffstream.stage import restore
 from ffstream.stream.events import Barrier, Recorded, Sleep
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.snapshot import Manifest, read_part
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 DREAMS_UNDER_WAY = 4
 """Batches of dreams in the chain at once."""

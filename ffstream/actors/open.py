@@ -7,8 +7,8 @@ from ffstream.actors.chain import RayChain
 from ffstream.actors.local import LocalRay
 from ffstream.config import NetworkConfig
 from ffstream.schedule import Schedule
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.snapshot import Manifest
+from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS, Stream
 
 
@@ -28,7 +28,7 @@ def open_stream(
         config: of the network.
         schedule: when to sleep.
         folder: where journal and snapshots live; a later stream on it goes on from there.
-        power_safe: see :class:`~ffstream.stream.journal.SqliteJournal`.
+        power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
         options: see :class:`~ffstream.stream.stream.Stream`.
     """
     folder = folder.absolute()

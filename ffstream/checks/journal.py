@@ -1,16 +1,27 @@
 """The contract of journals: what is accepted is kept as it came, once, in order, all or none."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ffstream.checks.law import require
-from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
+from ffstream.errors import (
+    BacklogError,
+    ContradictionError,
+    ExpiredFrameError,
+    FFStreamError,
+    JournalError,
+    KeyReuseError,
+    LabelledError,
+    UnknownFrameError,
+)
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.seeds import keyed
 from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.frame import Predictions
 from ffstream.stream.journal import FrameRange, Journal
 
 MakeJournal = Callable[[int], Journal]
@@ -173,6 +184,173 @@ def check_key_of_a_refused_request(make: MakeJournal) -> None:
     journal.close()
 
 
+def _unlabelled(make: MakeJournal) -> tuple[Journal, Tensor]:
+    """A journal of 20 frames of which the last 10 have no label, and its frames."""
+    journal = make(INPUTS)
+    x, _ = _frames(20)
+    journal.append(x[:10], np.arange(10) % 3)
+    journal.append(x[10:], np.full(10, -1))
+    return journal, to_tensor(x)
+
+
+def _label(journal: Journal, ids: list[int], labels: list[int], *, lifetime: int = 100, **request: Any) -> FrameRange:
+    return journal.label(np.array(ids), np.array(labels), lifetime=lifetime, **request)
+
+
+def check_late_label(make: MakeJournal) -> None:
+    """A late label accepts the frame again, bit for bit, with the label; each frame knows of the other."""
+    journal, x = _unlabelled(make)
+    accepted = _label(journal, [13, 11], [2, 0])
+    require(accepted == FrameRange(21, 22), "a late label makes a new frame", f"found {accepted}")
+    frames, labels = journal.read(21, 22)
+    require(torch.equal(frames, x[[12, 10]]), "the frame that is taught late is the one that was fed, bit for bit")
+    require(labels.tolist() == [2, 0], "the frame that is taught late has its label")
+    require(journal.read(11, 13)[1].tolist() == [-1, -1, -1], "what was accepted stays as it was")
+    links = [(each.taught_as, each.repeats) for each in map(journal.frame, (10, 11, 12, 13, 21, 22))]
+    expected = [(None, None), (22, None), (None, None), (21, None), (None, 13), (None, 11)]
+    require(links == expected, "a frame knows which one repeats it", f"found {links}")
+    journal.close()
+
+
+def check_refused_late_labels(make: MakeJournal) -> None:
+    """A frame takes one label, in time; a request with one that it cannot take keeps nothing."""
+    journal, _ = _unlabelled(make)
+    _label(journal, [12], [1])
+    refusals: list[tuple[type[FFStreamError], list[int], list[int]]] = [
+        (UnknownFrameError, [11, 22], [0, 0]),
+        (UnknownFrameError, [11, 0], [0, 0]),
+        (LabelledError, [11, 3], [0, 2]),
+        (LabelledError, [11, 12], [0, 1]),
+        (LabelledError, [11, 21], [0, 1]),
+        (LabelledError, [11, 11], [0, 0]),
+        (ContradictionError, [11, 13, 11], [0, 0, 1]),
+    ]
+    for error, ids, labels in refusals:
+        refused = _refuses(error, lambda ids=ids, labels=labels: _label(journal, ids, labels))  # type: ignore[misc]
+        require(refused, f"{error.__name__} for a label that cannot be taken", f"{ids} got {labels}")
+    late = _refuses(ExpiredFrameError, lambda: _label(journal, [15, 14], [0, 0], lifetime=7))
+    require(late, "a label that comes too late is refused")
+    require(_refuses(BacklogError, lambda: _label(journal, [11], [0], limit=21)), "late labels wait like other frames")
+    require(journal.last_frame == 21, "all or none: nothing of a refused request is kept", f"found {journal.last_frame}")
+    require(journal.frame(11).taught_as is None, "a frame whose label was refused is still without")
+    require(_label(journal, [15], [0], lifetime=7) == FrameRange(22, 22), "a label that comes in time is taken")
+    journal.close()
+
+
+def check_late_label_idempotency(make: MakeJournal) -> None:
+    """A late label with a key seen before gets its first answer, even where it would be refused by now."""
+    journal, _ = _unlabelled(make)
+    first = _label(journal, [11], [1], key="a", digest="one")
+    again = _label(journal, [11], [1], key="a", digest="one", lifetime=1)
+    expected = FrameRange(first.first, first.last, repeated=True)
+    require(again == expected and journal.last_frame == 21, "a repeated late label gets its first answer", f"found {again}")
+    reused = _refuses(KeyReuseError, lambda: _label(journal, [12], [1], key="a", digest="other"))
+    require(reused, "a key serves one request only")
+    refused = _refuses(LabelledError, lambda: _label(journal, [11], [1], key="b", digest="one"))
+    require(refused, "with another key it is another request")
+    require(_label(journal, [12], [1], key="b", digest="two") == FrameRange(22, 22), "a refused request's key is free")
+    journal.close()
+
+
+def check_frame_that_never_was(make: MakeJournal) -> None:
+    """Of a frame that was never accepted nothing is known."""
+    journal, _ = _unlabelled(make)
+    for number in (0, -1, 21):
+        refused = _refuses(UnknownFrameError, lambda number=number: journal.frame(number))  # type: ignore[misc]
+        require(refused, "UnknownFrameError for a frame that never was", f"frame {number}")
+    require((journal.frame(1).label, journal.frame(20).label) == (0, -1), "a frame's label is known")
+    journal.close()
+
+
+def _predictions(seq: int, first: int, n: int) -> Predictions:
+    rng = keyed(seq, "predictions")
+    return Predictions(seq, first, rng.integers(4, size=n), rng.random(n, dtype=np.float32))
+
+
+def check_predictions(make: MakeJournal) -> None:
+    """What was predicted of a frame reads back bit for bit; to be told again changes nothing; before that there is none."""
+    journal = make(INPUTS)
+    journal.append(*_frames(9))
+    told = [_predictions(1, 1, 4), _predictions(3, 5, 3)]
+    journal.keep(told)
+    journal.keep(told[1:])
+    found = [journal.frame(number).prediction for number in range(1, 10)]
+    expected = [*map(told[0].of, range(1, 5)), *map(told[1].of, range(5, 8)), None, None]
+    require(found == expected, "a prediction reads back as it was made", f"found {found}")
+    journal.close()
+
+
+def check_last_up_to(make: MakeJournal) -> None:
+    """The latest event of a kind is known also as of an earlier event."""
+    journal = make(INPUTS)
+    journal.append(*_frames(10))
+    for event in (Wake(1, 4, 3), Barrier("now"), Wake(5, 6, 0), Wake(7, 10, 0)):
+        journal.record(event)
+    found = [(last := journal.last("wake", upto=seq)) and last.seq for seq in range(6)]
+    require(found == [None, 1, 1, 3, 4, 4], "the latest event of a kind is known as of an earlier one", f"found {found}")
+    journal.close()
+
+
+def _learn(journal: Journal, frames: int) -> None:
+    """Frames with predictions, half of them without a label, each in an event of its own."""
+    for _ in range(frames):
+        x, _ = _frames(1, journal.last_frame)
+        number = journal.append(x, np.array([-1 if journal.last_frame % 2 else 2])).last
+        recorded = journal.record(Wake(number, number, labelled=number % 2))
+        journal.keep([_predictions(recorded.seq, number, 1)])
+
+
+def _gone(journal: Journal, number: int) -> bool:
+    recalled = not _refuses(JournalError, lambda: journal.recall(np.array([number])))
+    return not recalled and _refuses(ExpiredFrameError, lambda: journal.frame(number))
+
+
+def check_prune(make: MakeJournal) -> None:
+    """What is pruned is gone, and known to have been there; all else stays as it was, under its number."""
+    journal = make(INPUTS)
+    journal.record(Sleep(1, 10, "early"))
+    _learn(journal, 600)
+    _label(journal, [580], [1], lifetime=1000)
+    kept, events = journal.read(541, 601), journal.events(500)
+    told = [journal.frame(number) for number in range(541, 602)]
+    steps = 1
+    while not journal.prune(events=500, frames=540, most=300):
+        steps += 1
+    require(steps > 1, "no more is forgotten at once than may be")
+    require(_same(journal.read(541, 601), kept[0].numpy(), kept[1].numpy()), "frames that may not go stay as they were")
+    require([journal.frame(number) for number in range(541, 602)] == told, "what is known of them stays as it was")
+    require(_gone(journal, 1) and _gone(journal, 280), "a frame that is gone is gone, and known to have been there")
+    labelled = not _refuses(ExpiredFrameError, lambda: _label(journal, [1], [0], lifetime=1000))
+    require(not labelled, "a frame that is gone takes no label")
+    require(journal.events(0)[0].event == Sleep(1, 10, "early"), "the latest event of a kind stays")
+    require(journal.events(1) == events, "events that may not go stay as they were")
+    require((journal.last_frame, journal.last_seq, journal.sequenced) == (601, 601, 600), "numbers go on where they were")
+    require(journal.append(*_frames(2)) == FrameRange(602, 603), "numbers go on where they were")
+    journal.close()
+
+
+def check_prune_nothing(make: MakeJournal) -> None:
+    """A bound behind the first frame and the first event takes nothing."""
+    journal = make(INPUTS)
+    _learn(journal, 5)
+    require(journal.prune(events=0, frames=-20, most=10), "nothing is left to be forgotten")
+    require(len(journal.events(0)) == 5 and len(journal.read(1, 5)[0]) == 5, "what may not go stays")
+    journal.close()
+
+
+def check_keys_outlive_frames(make: MakeJournal) -> None:
+    """A repeated request is known also after its frames are gone."""
+    journal = make(INPUTS)
+    first = journal.append(*_frames(300), key="a", digest="one")
+    journal.record(Wake(1, 300, journal.labelled(1, 300)))
+    _learn(journal, 10)
+    journal.prune(events=1, frames=300, most=1000)
+    require(_gone(journal, 1), "the frames are gone")
+    again = journal.append(*_frames(300), key="a", digest="one")
+    require(again == FrameRange(first.first, first.last, repeated=True), "a key outlives its frames", f"found {again}")
+    journal.close()
+
+
 JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_dense_frames,
     check_dense_events,
@@ -184,4 +362,13 @@ JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_backlog,
     check_idempotency,
     check_key_of_a_refused_request,
+    check_late_label,
+    check_refused_late_labels,
+    check_late_label_idempotency,
+    check_frame_that_never_was,
+    check_predictions,
+    check_last_up_to,
+    check_prune,
+    check_prune_nothing,
+    check_keys_outlive_frames,
 )

@@ -53,7 +53,8 @@ class Barrier:
 
 Event = Wake | Sleep | Barrier
 
-_KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier)}
+KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier)}
+"""Every kind by its name."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,6 @@ def decode(kind: str, body: str) -> Event:
     Raises:
         JournalError: for a kind that this version does not know.
     """
-    if kind not in _KINDS:
-        raise JournalError(f"event kind: got {kind!r}, this version knows {sorted(_KINDS)}")
-    return _KINDS[kind](**json.loads(body))
+    if kind not in KINDS:
+        raise JournalError(f"event kind: got {kind!r}, this version knows {sorted(KINDS)}")
+    return KINDS[kind](**json.loads(body))

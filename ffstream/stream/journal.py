@@ -1,43 +1,25 @@
 """The journal: accepted frames and the order of events. Once ``append`` has returned, a frame is never lost.
 
-Two implementations with one behaviour: :class:`SqliteJournal` in a file, which other processes may read while it is
-written, and :class:`~ffstream.stream.memory_journal.MemoryJournal`, bounded and gone with the process.
+Two implementations with one behaviour: :class:`~ffstream.stream.sqlite_journal.SqliteJournal` in a file, which other
+processes may read while it is written, and :class:`~ffstream.stream.memory_journal.MemoryJournal`, bounded and gone with
+the process.
 """
 
-import sqlite3
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffstream.errors import BacklogError, JournalError, KeyReuseError
-from ffstream.frames import FrameArray, LabelArray, to_tensor
-from ffstream.labels import UNLABELLED
-from ffstream.stream.events import Event, Recorded, Wake, decode, encode
+from ffstream.errors import BacklogError, UnknownFrameError
+from ffstream.frames import FrameArray, LabelArray
+from ffstream.stream.events import Event, Recorded
+from ffstream.stream.frame import Frame, Predictions
 
-FORMAT = 1
-"""Version of the file format; a file of another version is refused."""
-
-CHUNK = 256
-"""Frames stored in one row at most, so that reading one back never walks a large blob."""
-
-SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE chunks (
-    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, dtype TEXT NOT NULL, frames BLOB NOT NULL, labels BLOB NOT NULL
-);
-CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL);
-CREATE INDEX events_by_kind ON events (kind, seq);
-CREATE TABLE requests (key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
-"""
+KEYS_LIVE = 1_000_000
+"""Frames that have to be accepted after those of a request before its idempotency key may be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +29,11 @@ class FrameRange:
     first: int
     last: int
     repeated: bool = False
+
+    @property
+    def numbers(self) -> range:
+        """Every number."""
+        return range(self.first, self.last + 1)
 
 
 class Journal(Protocol):
@@ -76,6 +63,50 @@ class Journal(Protocol):
         """
         ...
 
+    def label(
+        self,
+        ids: NDArray[np.int64],
+        labels: LabelArray,
+        *,
+        lifetime: int,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
+    ) -> FrameRange:
+        """Accept stored frames again, now with their labels, all or none (see :mod:`ffstream.stream.late`).
+
+        Args:
+            ids: numbers [n] of frames that were accepted without a label.
+            labels: [n], every one known.
+            lifetime: a frame takes a label until so many frames were accepted after it.
+            limit: see :meth:`append`, like ``key`` and ``digest``.
+
+        Returns:
+            Numbers of the new frames, in the order of ``ids``.
+
+        Raises:
+            FrameError: when one of the frames cannot take its label.
+            BacklogError, KeyReuseError, JournalError: see :meth:`append`.
+        """
+        ...
+
+    def keep(self, predictions: Sequence[Predictions]) -> None:
+        """Remember what was predicted of frames; once more after a restart, to the same bits.
+
+        Raises:
+            JournalError: when the journal cannot be written.
+        """
+        ...
+
+    def frame(self, number: int) -> Frame:
+        """What is known of a frame.
+
+        Raises:
+            UnknownFrameError: when it was never accepted.
+            ExpiredFrameError: when it is not kept any more.
+        """
+        ...
+
     def record(self, event: Event) -> Recorded:
         """Give an event the next number and keep it."""
         ...
@@ -84,8 +115,20 @@ class Journal(Protocol):
         """Events after ``seq``, oldest first."""
         ...
 
-    def last(self, kind: str) -> Recorded | None:
-        """The latest event of a kind."""
+    def last(self, kind: str, upto: int | None = None) -> Recorded | None:
+        """The latest event of a kind, or the latest up to an event's number."""
+        ...
+
+    def prune(self, events: int, frames: int, most: int) -> bool:
+        """Forget events and frames up to these numbers, about ``most`` of each; whether nothing is left to be forgotten.
+
+        The latest event of each kind stays, and so may a few frames: they go together with those that were accepted with them.
+        What was predicted of a frame goes with it. A key goes with its frames, but not before :data:`KEYS_LIVE` more frames
+        were accepted.
+
+        Raises:
+            JournalError: when the journal cannot be written.
+        """
         ...
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
@@ -105,184 +148,6 @@ class Journal(Protocol):
         ...
 
 
-class SqliteJournal:
-    """A journal in one SQLite file (write-ahead log).
-
-    Args:
-        path: of the file; made when missing.
-        inputs: numbers in a frame.
-        power_safe: also survive a loss of power, at the cost of one fsync an append. Without it an accepted frame survives the
-            death of any process, but the last moments may be lost with the machine.
-        read_only: open for reading beside a writer in another process.
-
-    Raises:
-        JournalError: when the file is no journal, or one of another format or frame length.
-    """
-
-    def __init__(self, path: Path, inputs: int, *, power_safe: bool = False, read_only: bool = False) -> None:
-        self.path = path
-        self.inputs = inputs
-        self._lock = threading.RLock()
-        try:
-            self._db = self._open(power_safe, read_only)
-        except sqlite3.DatabaseError as error:
-            raise JournalError(f"{path}: not a journal that can be opened ({error})") from error
-        self.last_frame = self._scalar("SELECT max(first + count - 1) FROM chunks")
-        self.last_seq = self._scalar("SELECT max(seq) FROM events")
-        wake = self.last(Wake.kind)
-        self.sequenced = wake.event.last if wake and isinstance(wake.event, Wake) else 0
-
-    def _open(self, power_safe: bool, read_only: bool) -> sqlite3.Connection:
-        if read_only:
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            db = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-        else:
-            db = self._open_or_make(power_safe)
-        found = dict(db.execute("SELECT name, value FROM meta"))
-        expected = {"format": str(FORMAT), "inputs": str(self.inputs)}
-        if found != expected:
-            db.close()
-            raise JournalError(f"{self.path}: got {found}, expected {expected}")
-        return db
-
-    def _open_or_make(self, power_safe: bool) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}")
-        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            meta = f"INSERT INTO meta VALUES ('format', '{FORMAT}'), ('inputs', '{self.inputs:d}');"
-            db.executescript(f"BEGIN; {SCHEMA} {meta} COMMIT;")
-        return db
-
-    def append(
-        self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
-    ) -> FrameRange:
-        """See :class:`Journal`."""
-        with self._lock:
-            with self._transaction():
-                repeated = self._repeated(key, digest)
-                if repeated:
-                    return repeated
-                check_backlog(self, len(frames), limit)
-                accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
-                self._insert(accepted, frames, labels)
-                if key is not None:
-                    request = (key, digest, accepted.first, accepted.last)
-                    self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", request)
-            self.last_frame = accepted.last
-            return accepted
-
-    def _insert(self, accepted: FrameRange, frames: FrameArray, labels: LabelArray) -> None:
-        for start in range(0, len(frames), CHUNK):
-            part, part_labels = frames[start : start + CHUNK], labels[start : start + CHUNK]
-            chunk = (accepted.first + start, len(part), str(part.dtype), part.tobytes(), part_labels.tobytes())
-            self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", chunk)
-
-    def _repeated(self, key: str | None, digest: str) -> FrameRange | None:
-        if key is None:
-            return None
-        row = self._db.execute("SELECT digest, first, last FROM requests WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        if row[0] != digest:
-            raise KeyReuseError(f"idempotency key {key!r} was used before, for another request")
-        return FrameRange(row[1], row[2], repeated=True)
-
-    def record(self, event: Event) -> Recorded:
-        """See :class:`Journal`."""
-        with self._lock:
-            recorded = Recorded(self.last_seq + 1, event, time.time())
-            with self._transaction():
-                row = (recorded.seq, event.kind, encode(event), recorded.at)
-                self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
-            self.last_seq = recorded.seq
-            if isinstance(event, Wake):
-                self.sequenced = event.last
-            return recorded
-
-    def events(self, after: int, limit: int = 1000) -> list[Recorded]:
-        """See :class:`Journal`."""
-        query = "SELECT seq, kind, body, at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, after, limit)]
-
-    def last(self, kind: str) -> Recorded | None:
-        """See :class:`Journal`."""
-        query = "SELECT seq, kind, body, at FROM events WHERE kind = ? ORDER BY seq DESC LIMIT 1"
-        found = [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, kind)]
-        return found[0] if found else None
-
-    def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
-        """See :class:`Journal`."""
-        frames = [to_tensor(self._decode(dtype, blob)[rows]) for dtype, blob, rows in self._chunks("frames", first, last)]
-        labels = [np.frombuffer(blob, np.int64)[rows] for _, blob, rows in self._chunks("labels", first, last)]
-        if sum(map(len, labels)) != last - first + 1:
-            raise JournalError(f"{self.path}: frames {first} to {last} are not all there")
-        return torch.cat(frames), torch.from_numpy(np.concatenate(labels))
-
-    def labelled(self, first: int, last: int) -> int:
-        """See :class:`Journal`."""
-        labels = (np.frombuffer(blob, np.int64)[rows] for _, blob, rows in self._chunks("labels", first, last))
-        return sum(int((part != UNLABELLED).sum()) for part in labels)
-
-    def _chunks(self, column: str, first: int, last: int) -> Iterator[tuple[str, bytes, slice]]:
-        """One column of the chunks that hold these frames, with the frames' rows in each."""
-        query = f"SELECT first, count, dtype, {column} FROM chunks WHERE first > ? AND first <= ? ORDER BY first"
-        for start, count, dtype, blob in self._rows(query, first - CHUNK, last):
-            if start + count > first:
-                yield dtype, blob, slice(max(first - start, 0), min(last - start + 1, count))
-
-    def _decode(self, dtype: str, blob: bytes) -> FrameArray:
-        return np.frombuffer(blob, dtype).reshape(-1, self.inputs)
-
-    def recall(self, ids: NDArray[np.int64]) -> Tensor:
-        """See :class:`Journal`. Every chunk that holds one of the frames is read once."""
-        frames = torch.empty(len(ids), self.inputs)
-        missing = np.ones(len(ids), dtype=bool)
-        query = "SELECT first, count, dtype, frames FROM chunks WHERE first = (SELECT max(first) FROM chunks WHERE first <= ?)"
-        while missing.any():
-            wanted = int(ids[missing.argmax()])
-            rows = self._rows(query, wanted)
-            if not rows or wanted >= rows[0][0] + rows[0][1]:
-                raise JournalError(f"{self.path}: frame {wanted} is not there")
-            start, count, dtype, blob = rows[0]
-            here = missing & (ids >= start) & (ids < start + count)
-            chunk = to_tensor(self._decode(dtype, blob))
-            frames[torch.from_numpy(here)] = chunk[torch.from_numpy(ids[here] - start)]
-            missing &= ~here
-        return frames
-
-    def close(self) -> None:
-        """Close the file; the write-ahead log is folded in."""
-        with self._lock:
-            self._db.close()
-
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._db.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                raise JournalError(f"{self.path}: cannot be read ({error})") from error
-
-    def _scalar(self, query: str) -> int:
-        return int(self._rows(query)[0][0] or 0)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing; an error of the database becomes a :class:`JournalError`."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
-            raise
-
-
 def check_backlog(journal: Journal, frames: int, limit: int | None) -> None:
     """Refuse frames that would make more than ``limit`` wait.
 
@@ -292,3 +157,13 @@ def check_backlog(journal: Journal, frames: int, limit: int | None) -> None:
     waiting = journal.last_frame - journal.sequenced
     if limit is not None and waiting + frames > limit:
         raise BacklogError(f"{waiting} frames wait to be learned; {frames} more would exceed the limit of {limit}")
+
+
+def check_accepted(journal: Journal, number: int) -> None:
+    """Refuse a number that no frame has.
+
+    Raises:
+        UnknownFrameError: with the numbers that there are.
+    """
+    if not 1 <= number <= journal.last_frame:
+        raise UnknownFrameError(f"frame {number} was never accepted: the last one is {journal.last_frame}")

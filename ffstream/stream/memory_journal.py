@@ -3,17 +3,20 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffstream.errors import JournalError, KeyReuseError
+from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream.stream.events import Event, Recorded, Wake
-from ffstream.stream.journal import FrameRange, check_backlog
+from ffstream.stream.frame import Frame, Prediction, Predictions
+from ffstream.stream.journal import FrameRange, check_accepted, check_backlog
+from ffstream.stream.late import check_late
 
 
 class MemoryJournal:
@@ -36,22 +39,48 @@ class MemoryJournal:
         self._events: dict[int, Recorded] = {}
         self._latest: dict[str, Recorded] = {}
         self._requests: dict[str, tuple[str, FrameRange]] = {}
+        self._taught_as: dict[int, int] = {}
+        self._repeats: dict[int, int] = {}
+        self._predictions: dict[int, Prediction] = {}
 
     def append(
         self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
     ) -> FrameRange:
         """See :class:`~ffstream.stream.journal.Journal`."""
+        return self._accept(len(frames), lambda accepted: self._insert(accepted, to_tensor(frames), labels), limit, key, digest)
+
+    def label(
+        self,
+        ids: NDArray[np.int64],
+        labels: LabelArray,
+        *,
+        lifetime: int,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
+    ) -> FrameRange:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+
+        def again(accepted: FrameRange) -> None:
+            check_late(self, ids, labels, lifetime)
+            self._insert(accepted, self.recall(ids), labels)
+            self._taught_as.update(zip(ids.tolist(), accepted.numbers, strict=True))
+            self._repeats.update(zip(accepted.numbers, ids.tolist(), strict=True))
+
+        return self._accept(len(ids), again, limit, key, digest)
+
+    def _accept(
+        self, frames: int, insert: Callable[[FrameRange], None], limit: int | None, key: str | None, digest: str
+    ) -> FrameRange:
         with self._lock:
             if key is not None and key in self._requests:
                 known, accepted = self._requests[key]
                 if known != digest:
                     raise KeyReuseError(f"idempotency key {key!r} was used before, for another request")
                 return FrameRange(accepted.first, accepted.last, repeated=True)
-            check_backlog(self, len(frames), limit)
-            accepted = FrameRange(self.last_frame + 1, self.last_frame + len(frames))
-            for number, frame, label in zip(range(accepted.first, accepted.last + 1), to_tensor(frames), labels, strict=True):
-                self._frames[number], self._labels[number] = frame, int(label)
-                self._numbers[label != UNLABELLED].append(number)
+            check_backlog(self, frames, limit)
+            accepted = FrameRange(self.last_frame + 1, self.last_frame + frames)
+            insert(accepted)
             self.last_frame = accepted.last
             if key is not None:
                 self._requests[key] = (digest, accepted)
@@ -59,13 +88,22 @@ class MemoryJournal:
                     del self._requests[next(iter(self._requests))]
             return accepted
 
+    def _insert(self, accepted: FrameRange, frames: Tensor, labels: LabelArray) -> None:
+        for number, frame, label in zip(accepted.numbers, frames, labels, strict=True):
+            self._frames[number], self._labels[number] = frame, int(label)
+            self._numbers[label != UNLABELLED].append(number)
+
     def _forget(self, learned: int) -> None:
         """Keep ``retain`` of everything, and all frames after number ``learned``."""
         for numbers in self._numbers.values():
             while len(numbers) > self.retain and numbers[self.retain] <= learned:
-                number = numbers.popleft()
-                del self._frames[number], self._labels[number]
+                self._drop(numbers.popleft())
         self._events.pop(self.last_seq - self.retain, None)
+
+    def _drop(self, number: int) -> None:
+        del self._frames[number], self._labels[number]
+        for known in (self._taught_as, self._repeats, self._predictions):
+            known.pop(number, None)
 
     def record(self, event: Event) -> Recorded:
         """See :class:`~ffstream.stream.journal.Journal`."""
@@ -84,9 +122,28 @@ class MemoryJournal:
             numbers = range(after + 1, min(after + limit, self.last_seq) + 1)
             return [self._events[seq] for seq in numbers if seq in self._events]
 
-    def last(self, kind: str) -> Recorded | None:
+    def last(self, kind: str, upto: int | None = None) -> Recorded | None:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        return self._latest.get(kind)
+        with self._lock:
+            latest = self._latest.get(kind)
+            if latest is None or upto is None or latest.seq <= upto:
+                return latest
+            found = [each for each in self._events.values() if each.event.kind == kind and each.seq <= upto]
+            return found[-1] if found else None
+
+    def prune(self, events: int, frames: int, most: int) -> bool:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            latest = {each.seq for each in self._latest.values()}
+            old = [seq for seq in self._events if seq <= events and seq not in latest]
+            for seq in old[:most]:
+                del self._events[seq]
+            left = most
+            for numbers in self._numbers.values():
+                while numbers and numbers[0] <= frames and left:
+                    self._drop(numbers.popleft())
+                    left -= 1
+            return len(old) < most and left > 0
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """See :class:`~ffstream.stream.journal.Journal`."""
@@ -104,6 +161,24 @@ class MemoryJournal:
                 return torch.stack([self._frames[number] for number in ids.tolist()])
             except KeyError as error:
                 raise JournalError(f"frame {error} is not there: this journal keeps the last {self.retain}") from error
+
+    def keep(self, predictions: Sequence[Predictions]) -> None:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            for each in predictions:
+                for number in range(each.first, each.first + len(each.labels)):
+                    found = each.of(number)
+                    if found is not None and number in self._frames:
+                        self._predictions[number] = found
+
+    def frame(self, number: int) -> Frame:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        with self._lock:
+            check_accepted(self, number)
+            if number not in self._frames:
+                raise ExpiredFrameError(f"frame {number} is not kept any more")
+            links = self._taught_as.get(number), self._repeats.get(number)
+            return Frame(number, self._labels[number], *links, self._predictions.get(number))
 
     def close(self) -> None:
         """See :class:`~ffstream.stream.journal.Journal`; the garbage collector does it."""

@@ -50,19 +50,12 @@ class Sequencer:
         self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
         self._waiting_since: float | None = None
         self._busy_at = clock()
-        last_sleep, last_barrier = journal.last(Sleep.kind), journal.last(Barrier.kind)
-        self._barrier_at = last_barrier.seq if last_barrier else 0
-        self._fold(after=last_sleep.seq if last_sleep else 0)
+        self._barrier_at = 0
 
-    def _fold(self, after: int) -> None:
-        while recorded := self.journal.events(after):
-            for each in recorded:
-                self.debt.observe(each.event)
-            after = recorded[-1].seq
-
-    def rewind(self, after: int) -> None:
-        """Hand out again everything after event ``after``."""
-        self.sent = after
+    def rewind(self, after: int, owed: int = 0) -> None:
+        """Hand out again everything after event ``after``, when ``owed`` labelled frames had been learned since a sleep."""
+        self.sent = self._barrier_at = after
+        self.debt.frames = owed
 
     @property
     def replaying(self) -> bool:
@@ -104,10 +97,13 @@ class Sequencer:
         elif (requested := self._requested()) is not None:
             recorded = requested
         elif (event := self._decide(flush)) is not None:
-            recorded = self._record(event)
+            recorded = self.journal.record(event)
         else:
             return None
         self.sent = recorded.seq
+        self.debt.observe(recorded.event)
+        if isinstance(recorded.event, Barrier):
+            self._barrier_at = recorded.seq
         return recorded
 
     def _recorded_before(self) -> Recorded:
@@ -123,20 +119,13 @@ class Sequencer:
             if not answer.set_running_or_notify_cancel():
                 continue
             try:
-                recorded = self._record(plan())
+                recorded = self.journal.record(plan())
             except JournalError as error:
                 answer.set_exception(error)
                 raise
             answer.set_result(recorded)
             return recorded
         return None
-
-    def _record(self, event: Event) -> Recorded:
-        recorded = self.journal.record(event)
-        self.debt.observe(event)
-        if isinstance(event, Barrier):
-            self._barrier_at = recorded.seq
-        return recorded
 
     def _decide(self, flush: bool) -> Event | None:
         if self.snapshot_every is not None and self.journal.last_seq - self._barrier_at >= self.snapshot_every:

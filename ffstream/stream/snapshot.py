@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ffstream.errors import SnapshotError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 log = logging.getLogger(__name__)
@@ -60,19 +60,26 @@ def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(blob).hexdigest()
 
 
-def write_manifest(root: Path, manifest: Manifest, keep: int) -> None:
-    """Commit a snapshot, then remove what is older, but for the newest ``keep`` that were committed.
-
-    Those beyond it stay: they are being written, or a replay has yet to come to them.
-    """
+def write_manifest(root: Path, manifest: Manifest) -> None:
+    """Commit a snapshot: from now on it counts."""
     content = asdict(manifest)
     signed = content | {"sha256": _sha256(content)}
     _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(signed, indent=1).encode())
-    older = sorted((seq for seq in _numbers(root) if seq <= manifest.seq), reverse=True)
-    committed = [seq for seq in older if (folder_of(root, seq) / MANIFEST).exists()]
-    for seq in older:
-        if seq not in committed[:keep]:
-            shutil.rmtree(folder_of(root, seq))
+
+
+def committed(root: Path) -> list[int]:
+    """Numbers of the snapshots that have a manifest, newest first."""
+    return [seq for seq in sorted(_numbers(root), reverse=True) if (folder_of(root, seq) / MANIFEST).exists()]
+
+
+def remove_older(root: Path, seq: int, kept: Collection[int]) -> None:
+    """Remove what there is up to event ``seq``, finished or not, but for those kept.
+
+    Those beyond it stay: they are being written, or a replay has yet to come to them.
+    """
+    for number in _numbers(root):
+        if number <= seq and number not in kept:
+            shutil.rmtree(folder_of(root, number))
 
 
 def manifests(root: Path, config: str) -> Iterator[Manifest]:
@@ -83,13 +90,34 @@ def manifests(root: Path, config: str) -> Iterator[Manifest]:
     """
     for seq in sorted(_numbers(root), reverse=True):
         try:
-            manifest = _read_manifest(root, seq)
+            manifest = read_manifest(root, seq)
+            for name in manifest.files:
+                _checked_blob(root, manifest, name)
         except SnapshotError as error:
             log.warning("snapshot %s passed over: %s", seq, error)
             continue
         if manifest.config != config:
             raise SnapshotError(f"{folder_of(root, seq)}: belongs to a network of another configuration")
         yield manifest
+
+
+def read_manifest(root: Path, seq: int) -> Manifest:
+    """Read a manifest, without a look at the files that it names.
+
+    Raises:
+        SnapshotError: when there is none, or it is not the one that was written.
+    """
+    path = folder_of(root, seq) / MANIFEST
+    try:
+        content = json.loads(path.read_text())
+        sha256 = content.pop("sha256", None)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise SnapshotError(f"no readable manifest ({error})") from error
+    if content.get("format") != FORMAT:
+        raise SnapshotError(f"format {content.get('format')}, this version reads {FORMAT}")
+    if sha256 != _sha256(content):
+        raise SnapshotError(f"{path}: its sha256 is not the one in it")
+    return Manifest(**content)
 
 
 def set_aside_beyond(root: Path, seq: int) -> None:
@@ -124,23 +152,6 @@ def digest(state: Mapping[str, Tensor]) -> str:
 
 def _numbers(root: Path) -> list[int]:
     return [int(path.name) for path in root.iterdir() if path.name.isdigit()] if root.is_dir() else []
-
-
-def _read_manifest(root: Path, seq: int) -> Manifest:
-    path = folder_of(root, seq) / MANIFEST
-    try:
-        content = json.loads(path.read_text())
-        sha256 = content.pop("sha256", None)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise SnapshotError(f"no readable manifest ({error})") from error
-    if content.get("format") != FORMAT:
-        raise SnapshotError(f"format {content.get('format')}, this version reads {FORMAT}")
-    if sha256 != _sha256(content):
-        raise SnapshotError(f"{path}: its sha256 is not the one in it")
-    manifest = Manifest(**content)
-    for name in manifest.files:
-        _checked_blob(root, manifest, name)
-    return manifest
 
 
 def _sha256(content: Mapping[str, Any]) -> str:

@@ -15,26 +15,25 @@ from ffstream.chain import Chain
 from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
 from ffstream.errors import ChainError
-from ffstream.frames import check_frames, check_labels, to_tensor
+from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
-from ffstream.stage import StageWeights
+from ffstream.stream.archive import Archive
 from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
-from ffstream.stream.journal import FrameRange, Journal, SqliteJournal
+from ffstream.stream.frame import Frame, Predictions
+from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
-from ffstream.stream.snapshot import Manifest, manifests, read_part, set_aside_beyond, write_manifest
+from ffstream.stream.snapshot import Manifest
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 JOURNAL = "journal.sqlite"
 SNAPSHOTS = "snapshots"
 """Names in the folder of a stream."""
-
-KEEP = 3
-"""Snapshots kept."""
 
 OpenChain = Callable[[Manifest | None], Chain]
 """Makes a chain that begins where a snapshot ended, or from first weights."""
@@ -54,6 +53,9 @@ class Stream:
         credits: events that may be under way in the chain at once.
         publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
         snapshot_every: events between two snapshots; None for those on request only.
+        snapshots_kept: snapshots that are kept; the journal is kept behind the oldest (see :class:`.archive.Archive`).
+        label_lifetime: frames that may be accepted after one before its label comes too late; None for as many as the network
+            remembers for dreaming.
         clock: seconds, monotonic.
         closing: called at the end of :meth:`close`.
 
@@ -76,12 +78,13 @@ class Stream:
         credits: int = 8,
         publish_every: int = 20,
         snapshot_every: int | None = None,
+        snapshots_kept: int = 3,
+        label_lifetime: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.journal = journal
-        self.snapshots = snapshots
         self.sequencer = Sequencer(
             journal,
             schedule or Schedule(),
@@ -92,14 +95,17 @@ class Stream:
         )
         self.credits = credits
         self.publish_every = publish_every
+        self.label_lifetime = config.memory if label_lifetime is None else label_lifetime
+        self.archive = Archive(snapshots, config, journal, kept=snapshots_kept, label_lifetime=self.label_lifetime)
         self.reader = Reader(config, ())
         self._open_chain = open_chain
         self._closing = closing
         self._chain: Chain | None = None
         self._scores: dict[int, dict[str, Any]] = {}
-        newest = self._newest()
+        self._predicted: list[Predictions] = []
+        newest = self.archive.newest()
         if newest is not None:
-            self.reader = self._saved_reader(newest)
+            self.reader = self.archive.reader(newest)
         self._rewind(newest)
         if start:
             self.start()
@@ -120,11 +126,11 @@ class Stream:
             config: of the network.
             schedule: when to sleep.
             folder: where journal and snapshots live, so that a later stream goes on from there; None to keep nothing.
-            power_safe: see :class:`~ffstream.stream.journal.SqliteJournal`.
+            power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
             options: see :class:`Stream`.
         """
         if folder is None:
-            memory = MemoryJournal(config.inputs, retain=config.memory)
+            memory = MemoryJournal(config.inputs, retain=max(config.memory, options.get("label_lifetime") or 0))
             return cls(config, lambda _: Network(config, memory.recall), memory, schedule, **options)
         journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
         snapshots = folder / SNAPSHOTS
@@ -142,19 +148,20 @@ class Stream:
         if self._chain is not None:
             self._chain.close()
         self._chain = None
-        newest = self._newest()
+        newest = self.archive.newest()
         self._rewind(newest)
         self._chain = self._open_chain(newest)
 
     def _rewind(self, newest: Manifest | None) -> None:
         """Forget what came after a snapshot: the journal will tell it again."""
-        self.sequencer.rewind(newest.seq if newest else 0)
         self._fold = ProgressFold()
         if newest is not None:
             self._fold.restore(newest.seq, newest.progress)
+        self.sequencer.rewind(newest.seq if newest else 0, owed=self.progress.owed)
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
+        self._predicted.clear()
 
     @property
     def chain(self) -> Chain:
@@ -174,8 +181,9 @@ class Stream:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the last turn found nothing to send, and nothing is under way or still to be published."""
-        return self._in_flight == 0 and self._nothing_to_send and self._publish_sent >= self.sequencer.sent
+        """Whether the last turn found nothing to send, and nothing is under way or still to be published or forgotten."""
+        idle = self._in_flight == 0 and self._nothing_to_send and self.archive.tidy
+        return idle and self._publish_sent >= self.sequencer.sent
 
     @property
     def replaying(self) -> bool:
@@ -202,6 +210,33 @@ class Stream:
         known = check_labels(labels, len(checked), self.config.classes)
         return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
 
+    def accept_labels(
+        self, ids: Any, labels: Any, *, limit: int | None = None, key: str | None = None, digest: str = ""
+    ) -> FrameRange:
+        """Accept labels of frames that came without, all or none. May be called from any thread.
+
+        Each frame is accepted once more, with its label, and learned like any other.
+
+        Args:
+            ids: numbers of the frames [n].
+            labels: [n] integers from 0.
+            limit: see :meth:`ffstream.stream.journal.Journal.append`, like ``key`` and ``digest``.
+
+        Returns:
+            Numbers of the new frames, in the order of ``ids``.
+
+        Raises:
+            UnknownFrameError, ExpiredFrameError, LabelledError, ContradictionError: when a frame cannot take its label.
+            ShapeError, BacklogError, KeyReuseError, JournalError: see :meth:`accept`.
+        """
+        numbers, known = check_late_labels(ids, labels, self.config.classes)
+        return self.journal.label(numbers, known, lifetime=self.label_lifetime, limit=limit, key=key, digest=digest)
+
+    def label(self, ids: Any, labels: Any) -> list[Learned]:
+        """Accept late labels and learn them; answers as :meth:`feed`, raises as :meth:`accept_labels`."""
+        self.accept_labels(ids, labels)
+        return self._learned()
+
     def feed(self, frames: Any, labels: Any = None) -> list[Learned]:
         """Accept frames and learn them, with whatever sleep the schedule asks for.
 
@@ -211,7 +246,19 @@ class Stream:
             What was predicted before learning, one entry a micro-batch.
         """
         self.accept(frames, labels)
+        return self._learned()
+
+    def _learned(self) -> list[Learned]:
         return [outcome for outcome in self.settle() if isinstance(outcome, Learned)]
+
+    def frame(self, number: int) -> Frame:
+        """What is known of a frame: its label, and what was predicted of it before it was learned.
+
+        Raises:
+            UnknownFrameError: when it was never accepted.
+            ExpiredFrameError: when it is not kept any more.
+        """
+        return self.journal.frame(number)
 
     def sleep(self, dreams: int | None = None) -> Slept:
         """Sleep now, for ``dreams`` negatives or for what is owed."""
@@ -225,7 +272,7 @@ class Stream:
 
     def saved(self) -> list[Manifest]:
         """Snapshots that are whole, newest first."""
-        return list(manifests(self.snapshots, self.config.digest())) if self.snapshots is not None else []
+        return self.archive.whole()
 
     def classify(self, frames: Any, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
         """Classify frames [n, inputs] with the weights as they are after everything fed; never learns.
@@ -281,6 +328,8 @@ class Stream:
         outcomes = self.chain.outcomes(timeout if self._in_flight else 0)
         for outcome in outcomes:
             self._take(outcome)
+        self._keep_predictions()
+        self.archive.tidy_up()
         return outcomes
 
     def _send(self, recorded: Recorded) -> None:
@@ -313,6 +362,7 @@ class Stream:
         match outcome:
             case Learned():
                 self._in_flight -= 1
+                self._predicted.append(Predictions.made(outcome))
             case Slept():
                 self._in_flight -= 1
                 self._asleep = False
@@ -320,25 +370,14 @@ class Stream:
                 self._scores[outcome.seq] = self._fold.to_dict()
             case Saved():
                 self._in_flight -= 1
-                self._commit(outcome)
+                self._keep_predictions()  # no replay makes those before a snapshot again
+                self.archive.commit(outcome, self._scores.pop(outcome.seq))
             case Published():
                 self._in_flight -= 1
                 if outcome.seq >= self.reader.seq:
                     self.reader = Reader(self.config, outcome.stages, outcome.seq)
 
-    def _commit(self, saved: Saved) -> None:
-        if self.snapshots is not None:
-            manifest = Manifest(saved.seq, self.config.digest(), saved.files, self._scores.pop(saved.seq))
-            write_manifest(self.snapshots, manifest, KEEP)
-
-    def _newest(self) -> Manifest | None:
-        if self.snapshots is None:
-            return None
-        set_aside_beyond(self.snapshots, self.journal.last_seq)
-        return next(manifests(self.snapshots, self.config.digest()), None)
-
-    def _saved_reader(self, manifest: Manifest) -> Reader:
-        assert self.snapshots is not None
-        parts = [read_part(self.snapshots, manifest, f"layer-{index}") for index in range(self.config.depth)]
-        stages = [StageWeights(part["average.layer"], part["average.readout"]) for part in parts]
-        return Reader(self.config, stages, manifest.seq)
+    def _keep_predictions(self) -> None:
+        if self._predicted:
+            self.journal.keep(self._predicted)
+            self._predicted.clear()

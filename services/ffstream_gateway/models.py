@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
+from ffstream.labels import UNLABELLED
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
 from ffstream.schedule import LONGEST_CYCLE, Schedule
 from ffstream.stream.events import Recorded, Sleep
+from ffstream.stream.stream import Stream
 from ffstream_gateway.service import Service
 
 SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0, "cycle": 0}
@@ -29,6 +31,46 @@ class Accepted(BaseModel):
     frames: int
     repeated: Annotated[bool, Field(description="whether an earlier request had the same idempotency key")]
     waiting: Annotated[int, Field(description="accepted frames that are not under way yet")]
+
+
+class LateLabel(BaseModel):
+    """The label of a frame that came without one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[StrictInt, Field(ge=1, le=2**53, description="the frame's number, from the answer to its feed")]
+    label: Annotated[StrictInt, Field(ge=0, le=2**53)]
+
+
+class LateLabels(BaseModel):
+    """Labels of frames that were fed before."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"labels": [{"id": 12, "label": 3}]}]})
+
+    labels: Annotated[list[LateLabel], Field(min_length=1)]
+
+
+class PredictionModel(BaseModel):
+    """What was thought most probable of a frame before it was learned."""
+
+    label: int
+    probability: float
+    seq: Annotated[int, Field(description="event that learned the frame")]
+
+
+class FrameState(BaseModel):
+    """What has become of a frame."""
+
+    model_config = _example(
+        id=12, state="learned", label=3, taught_as=240, repeats=None, prediction={"label": 5, "probability": 0.61, "seq": 2}
+    )
+
+    id: int
+    state: Annotated[str, Field(description="queued, or learned")]
+    label: Annotated[int | None, Field(description="null while it is not known")]
+    taught_as: Annotated[int | None, Field(description="number of the frame that repeats this one with its late label")]
+    repeats: Annotated[int | None, Field(description="number of the frame whose late label this one teaches")]
+    prediction: PredictionModel | None
 
 
 class Classified(BaseModel):
@@ -188,6 +230,21 @@ class StateAnswer(BaseModel):
     model_config = _example(state="ready")
 
     state: str
+
+
+def frame_state(stream: Stream, number: int) -> FrameState:
+    """What ``GET /frames/{id}`` answers; raises as :meth:`~ffstream.stream.stream.Stream.frame` does."""
+    frame = stream.frame(number)
+    label = frame.label if frame.taught_as is None else stream.frame(frame.taught_as).label
+    made = frame.prediction
+    return FrameState(
+        id=number,
+        state="queued" if made is None else "learned",
+        label=None if label == UNLABELLED else label,
+        taught_as=frame.taught_as,
+        repeats=frame.repeats,
+        prediction=None if made is None else PredictionModel(label=made.label, probability=made.probability, seq=made.seq),
+    )
 
 
 def sleep_state(service: Service) -> SleepState:

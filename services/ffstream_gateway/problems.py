@@ -12,13 +12,33 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ffstream.errors import BacklogError, ConfigError, FFStreamError, JournalError, KeyReuseError, ShapeError
+from ffstream.errors import (
+    BacklogError,
+    ConfigError,
+    ContradictionError,
+    ExpiredFrameError,
+    FFStreamError,
+    FrameError,
+    JournalError,
+    KeyReuseError,
+    LabelledError,
+    ShapeError,
+    UnknownFrameError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
 
 KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 """Stable names for the refusals that come from the framework."""
+
+FRAMES: dict[type[FrameError], tuple[int, str]] = {
+    UnknownFrameError: (404, "unknown-frame"),
+    LabelledError: (409, "labelled"),
+    ExpiredFrameError: (410, "expired-frame"),
+    ContradictionError: (422, "contradiction"),
+}
+"""What becomes of a request that names a frame that will not do."""
 
 EXAMPLE = {
     "type": "urn:ffstream:problem:shape",
@@ -87,6 +107,9 @@ def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
     match error:
         case ShapeError():
             return shape(str(error))
+        case FrameError():
+            status, kind = FRAMES[type(error)]
+            return Problem(status, kind, str(error), place=_place(str(error)))
         case BacklogError():
             return Problem(429, "backlog", str(error), headers={"Retry-After": str(wait_seconds)})
         case ConfigError():
@@ -101,8 +124,12 @@ def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
 
 def shape(detail: str) -> Problem:
     """Frames or labels that the network does not take; the place is read off the message."""
+    return Problem(422, "shape", detail, place=_place(detail))
+
+
+def _place(detail: str) -> str | None:
     found = PLACE.match(detail)
-    return Problem(422, "shape", detail, place=found[1] if found else None)
+    return found[1] if found else None
 
 
 def install(app: FastAPI) -> None:

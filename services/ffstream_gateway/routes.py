@@ -14,6 +14,7 @@ from ffstream.classify import Method
 from ffstream.errors import FFStreamError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.stream.events import Recorded
+from ffstream.stream.journal import FrameRange
 from ffstream_gateway import bodies, models
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
@@ -56,6 +57,7 @@ CLASSIFY = _frames(
 The = Annotated[Service, Depends(the_service)]
 Raw = Annotated[bytes, Depends(raw_body)]
 ContentType = Annotated[str, Header(include_in_schema=False)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 router = APIRouter()
 
@@ -65,7 +67,7 @@ async def feed(
     service: The,
     raw: Raw,
     content_type: ContentType = "",
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    key: Key = None,
 ) -> models.Accepted:
     """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
 
@@ -73,7 +75,7 @@ async def feed(
     and may go on with a second array, the labels [n].
     """
     _require_accepting(service)
-    return await run_in_threadpool(_accept, service, raw, content_type, idempotency_key)
+    return await run_in_threadpool(_accept, service, raw, content_type, key)
 
 
 def _require_accepting(service: Service) -> None:
@@ -88,14 +90,44 @@ def _accept(service: Service, raw: bytes, content_type: str, key: str | None) ->
         accepted = stream.accept(body.frames, body.labels, limit=service.settings.backlog, key=key, digest=digest)
     except FFStreamError as error:
         raise refuse(error, service.wait_seconds()) from error
+    return _accepted(service, accepted)
+
+
+def _accepted(service: Service, accepted: FrameRange) -> models.Accepted:
     service.nudge()
     return models.Accepted(
         first=accepted.first,
         last=accepted.last,
-        frames=accepted.last - accepted.first + 1,
+        frames=len(accepted.numbers),
         repeated=accepted.repeated,
-        waiting=stream.sequencer.waiting,
+        waiting=service.stream.sequencer.waiting,
     )
+
+
+@router.post("/labels", status_code=202, responses=documented(404, 409, 410, 413, 422, 429, 503))
+def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Accepted:
+    """Teach frames that were fed without a label, all or none: each is accepted again, with its label, as a new frame.
+
+    The answer has the numbers of the new frames, in the order of the request. A frame takes one label, and takes it until
+    ``label_lifetime`` frames were accepted after it.
+    """
+    _require_accepting(service)
+    digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
+    ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
+    try:
+        accepted = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
+    return _accepted(service, accepted)
+
+
+@router.get("/frames/{number}", responses=documented(404, 410, 422, 503))
+def frame(service: The, number: int) -> models.FrameState:
+    """What has become of a frame: queued or learned, its label, and what was predicted of it before it was learned."""
+    try:
+        return models.frame_state(service.stream, number)
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
 
 
 @router.post("/classify", openapi_extra=CLASSIFY, responses=documented(413, 415, 422))

@@ -206,5 +206,7 @@ def _open_stream(settings: Settings) -> Stream:
         folder=settings.folder,
         power_safe=settings.power_safe,
         snapshot_every=settings.snapshot_every,
+        snapshots_kept=settings.snapshots_kept,
+        label_lifetime=settings.label_lifetime,
         start=False,
     )

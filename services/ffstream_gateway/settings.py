@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     cycle: int = Field(0, ge=0, le=LONGEST_CYCLE)
     backlog: int = Field(20_000, ge=1)
     max_body: ByteSize = ByteSize(64 << 20)
+    label_lifetime: int = Field(10_000, ge=1)
     snapshot_every: int | None = Field(1000, ge=1)
+    snapshots_kept: int = Field(3, ge=1)
     power_safe: bool = False
     drain_seconds: float = Field(60.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

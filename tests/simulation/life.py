@@ -16,12 +16,14 @@ import torch
 from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.checks.law import require
-from ffstream.errors import BacklogError, FFStreamError, JournalError, KeyReuseError
-from ffstream.stream.journal import SqliteJournal
+from ffstream.errors import BacklogError, FFStreamError, FrameError, JournalError, KeyReuseError
+from ffstream.stream.journal import FrameRange
+from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
 from tests.simulation.cluster import Clock, Cluster
 from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault
-from tests.simulation.truth import Request, Witness, all_events, check_events, check_journal, check_network
+from tests.simulation.history import History
+from tests.simulation.truth import Request, Witness, as_float, check_events, check_journal, check_network
 
 INPUTS, CLASSES = 6, 3
 LENGTH = 25
@@ -52,11 +54,14 @@ class Life:
             "credits": self.rng.choice((1, 2, 8)),
             "publish_every": self.rng.choice((1, 3, 20)),
             "snapshot_every": self.rng.choice((None, 2, 5, 9)),
+            "snapshots_kept": self.rng.choice((1, 2, 3)),
+            "label_lifetime": self.rng.choice((8, 100)),
         }
         self.power_safe = self.rng.random() < 0.2
         self.backlog = self.rng.choice((None, 20))
         self.requests: list[Request] = []
         self.witness = Witness()
+        self.history = History()
         self.happened: Counter[str] = Counter()
         self.disturbed = False
         self.stream: Stream | None = None
@@ -139,6 +144,14 @@ class Life:
 
     def _open(self) -> Stream:
         journal = SqliteJournal(self.folder / JOURNAL, INPUTS, power_safe=self.power_safe)
+        prune = journal.prune
+
+        def prune_what_is_noted(*bounds: int, most: int) -> bool:
+            self.history.note(journal.path)
+            self.happened["steps of pruning"] += 1
+            return prune(*bounds, most=self.rng.choice((3, most)))
+
+        journal.prune = prune_what_is_noted
         snapshots = self.folder / SNAPSHOTS
         schedule = Schedule(every=self.rng.choice((3, 6, 12, None)), idle=self.rng.choice((None, 1.0)))
 
@@ -160,14 +173,50 @@ class Life:
         self.requests.append(Request(frames, labels, key))
         self._send(self.requests[-1])
 
+    def label_late(self) -> None:
+        """Labels for frames that were fed without, and for none of which a label was sent before."""
+        named = {number for request in self.requests for number in request.ids or ()}
+        without = [
+            (request, row)
+            for request in self.requests
+            if request.answer is not None
+            for row in np.flatnonzero(request.labels < 0)
+            if request.answer.first + row not in named
+        ]
+        chosen = self.rng.sample(without, min(len(without), self.rng.randint(1, 4)))
+        if not chosen:
+            return
+        frames = np.stack([as_float(request.frames[row]) for request, row in chosen])
+        labels = self.numbers.integers(0, CLASSES, len(chosen))
+        key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
+        ids = [int(request.answer.first + row) for request, row in chosen]
+        self.requests.append(Request(frames, labels, key, ids=ids))
+        self._send(self.requests[-1])
+        self.happened["late labels"] += len(ids) if self.requests[-1].answer is not None else 0
+
+    def label_wrongly(self) -> None:
+        """A label for a frame that has one, and for one that never was."""
+        known = [request for request in self.requests if request.answer is not None and (request.labels >= 0).any()]
+        number = self.stream.journal.last_frame + 1
+        if known and self.rng.random() < 0.7:
+            request = self.rng.choice(known)
+            number = int(request.answer.first + np.flatnonzero(request.labels >= 0)[0])
+        with suppress(FrameError, JournalError):
+            self.stream.accept_labels([number], [0])
+            raise AssertionError("a frame takes one label, and has to be there")
+
+    def _accept(self, request: Request) -> FrameRange:
+        options = {"limit": self.backlog, "key": request.key, "digest": str(request.key)}
+        if request.ids is None:
+            return self.stream.accept(request.frames, request.labels, **options)
+        return self.stream.accept_labels(request.ids, request.labels, **options)
+
     def _send(self, request: Request) -> None:
         before = self.stream.journal.last_frame
         answered = request.answer
         try:
-            answer = self.stream.accept(
-                request.frames, request.labels, limit=self.backlog, key=request.key, digest=str(request.key)
-            )
-        except (BacklogError, JournalError) as error:
+            answer = self._accept(request)
+        except (BacklogError, FrameError, JournalError) as error:
             require(answered is None or isinstance(error, JournalError), "a repetition is answered whatever waits")
             require(self.stream.journal.last_frame == before, "nothing of a refused request is kept")
             request.refused = answered is None
@@ -256,10 +305,11 @@ class Life:
             if request.key is not None:
                 self._survive(lambda request=request: self._send(request))
         self._come_to_rest()
-        check_journal(self.stream.journal, self.requests)
-        check_events(self.stream.journal, self.witness)
-        check_network(self.stream, self.witness, self.stream.saved())
-        self.happened.update(f"{recorded.event.kind} events" for recorded in all_events(self.stream.journal))
+        self.history.note(self.folder / JOURNAL)
+        check_journal(self.history, self.requests)
+        check_events(self.history, self.witness)
+        check_network(self.stream, self.history, self.witness, self.stream.saved())
+        self.happened.update(f"{recorded.event.kind} events" for recorded in self.history.events)
         self.happened["frames"] += self.stream.journal.last_frame
 
     def _come_to_rest(self) -> None:
@@ -279,6 +329,8 @@ class Life:
 ACTS: dict[Act, float] = {
     Life.feed: 20,
     Life.turn: 36,
+    Life.label_late: 6,
+    Life.label_wrongly: 1,
     Life.retry: 6,
     Life.reuse_a_key: 1,
     Life.ask_for_sleep: 5,

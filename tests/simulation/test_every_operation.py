@@ -15,6 +15,7 @@ SCRIPT = (
         Life.ask_for_sleep,
         Life.turn,
         Life.feed,
+        Life.label_late,
         Life.retry,
         Life.turn,
         Life.ask_for_a_snapshot,
@@ -36,6 +37,7 @@ def test_the_nth_operation_fails(fault: Fault) -> None:
     assert life.happened["starts from a snapshot"]
     assert life.happened["sleep events"]
     assert life.happened["repeated requests"]
+    assert life.happened["late labels"]
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.TORN])

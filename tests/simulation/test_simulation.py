@@ -17,8 +17,10 @@ from ffstream.dreamer import Dreamer
 from ffstream.message import Message
 from ffstream.outcome import Saved
 from ffstream.stage import Stage
-from ffstream.stream.journal import SqliteJournal
+from ffstream.stream import sqlite_journal
+from ffstream.stream.archive import Archive
 from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import Stream
 from tests.simulation import soak
 from tests.simulation.cluster import Cluster
@@ -26,7 +28,7 @@ from tests.simulation.life import live
 
 ROOT = Path(__file__).parents[2]
 LIVES = 2000
-NOTICED_WITHIN = 60
+NOTICED_WITHIN = 200
 """Lives in the test, and lives of a broken stream until one must fail."""
 
 
@@ -120,6 +122,44 @@ def forgets_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SqliteJournal, "_repeated", of_this_process)
 
 
+def takes_any_late_label(patch: pytest.MonkeyPatch) -> None:
+    """A journal that teaches a frame whenever a label comes for it."""
+    patch.setattr(sqlite_journal, "check_late", lambda *_: None)
+
+
+def teaches_the_wrong_frame(patch: pytest.MonkeyPatch) -> None:
+    """A journal that mixes up which frame a late label belongs to."""
+    recall = SqliteJournal.recall
+    patch.setattr(SqliteJournal, "recall", lambda self, ids: recall(self, ids[::-1]))
+
+
+def forgets_predictions(patch: pytest.MonkeyPatch) -> None:
+    """A stream that does not write down everything that was predicted."""
+    patch.setattr(Stream, "_keep_predictions", lambda self: self.journal.keep(self._predicted[1:]) or self._predicted.clear())
+
+
+def forgets_what_it_would_dream_of(patch: pytest.MonkeyPatch) -> None:
+    """A journal that keeps only the frames that are still to be learned."""
+    patch.setattr(Archive, "_first_remembered", lambda self, root, seq: self.journal.last_frame + 1)
+
+
+def forgets_what_takes_a_label(patch: pytest.MonkeyPatch) -> None:
+    """A journal that keeps only the frames that are remembered."""
+    make = Archive.__init__
+
+    def without_a_lifetime(self: Archive, *arguments: object, kept: int, label_lifetime: int) -> None:
+        make(self, *arguments, kept=kept, label_lifetime=0)
+
+    patch.setattr(Archive, "__init__", without_a_lifetime)
+
+
+def forgets_what_is_to_be_replayed(patch: pytest.MonkeyPatch) -> None:
+    """A journal that forgets up to the newest snapshot, where it should forget up to the oldest."""
+    behind = Archive._behind
+    patch.setattr(Archive, "_behind", lambda self, kept: behind(self, [self.journal.last_seq]))
+    patch.setattr(Archive, "_first_remembered", lambda self, root, seq: self.journal.last_frame + 1)
+
+
 def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
     """A snapshot of weights that are learned on while they are written."""
     patch.setattr(Saver, "save", lambda self, seq, state: self.waiting.put((seq, state)))
@@ -187,6 +227,12 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         forgets_to_rewind,
         acknowledges_too_early,
         forgets_keys,
+        takes_any_late_label,
+        teaches_the_wrong_frame,
+        forgets_predictions,
+        forgets_what_it_would_dream_of,
+        forgets_what_takes_a_label,
+        forgets_what_is_to_be_replayed,
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,

@@ -5,35 +5,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from safetensors.torch import save
 
 from ffstream.checks.chain import learn
 from ffstream.checks.law import require
-from ffstream.frames import check_frames, to_tensor
+from ffstream.errors import ExpiredFrameError
+from ffstream.frames import to_tensor
 from ffstream.network import Network
+from ffstream.outcome import Learned
 from ffstream.progress import ProgressFold
 from ffstream.stage import StageWeights
 from ffstream.stream.events import Barrier, Recorded, Wake
-from ffstream.stream.journal import FrameRange, Journal
+from ffstream.stream.frame import Predictions
+from ffstream.stream.journal import FrameRange
 from ffstream.stream.snapshot import Manifest, digest
 from ffstream.stream.stream import Stream
+from tests.simulation.history import History
 
 
 @dataclass(eq=False)
 class Request:
-    """Frames that a client wants learned. ``answer`` is what it was told; ``refused`` that nothing was kept."""
+    """Frames that a client wants learned; ``ids`` when they were fed before and only their labels are sent.
+
+    ``answer`` is what the client was told; ``refused`` that nothing was kept.
+    """
 
     frames: Any
     labels: Any
     key: str | None
+    ids: list[int] | None = None
     answer: FrameRange | None = None
     refused: bool = False
 
     @property
     def rows(self) -> list[bytes]:
         """Every frame with its label, as the journal must hold them."""
-        frames = to_tensor(check_frames(self.frames, self.frames.shape[1]))
-        return _rows(frames, self.labels)
+        return _rows(torch.from_numpy(as_float(self.frames)), self.labels)
+
+
+def as_float(frames: Any) -> Any:
+    """Frames as the network sees them, in the array type in which a client could send them too."""
+    return to_tensor(frames).numpy()
 
 
 def _rows(frames: Any, labels: Any) -> list[bytes]:
@@ -60,14 +73,9 @@ class Witness:
             require(self.published.setdefault(reader.seq, found) == found, "a version of the weights is one thing for ever")
 
 
-def all_events(journal: Journal) -> list[Recorded]:
-    """The whole journal, which has not been pruned."""
-    return journal.events(0, limit=journal.last_seq + 1)
-
-
-def check_journal(journal: Journal, requests: list[Request]) -> None:
+def check_journal(history: History, requests: list[Request]) -> None:
     """No acknowledged frame is lost or there twice; what was not acknowledged is there as a whole or not at all."""
-    found = _rows(*journal.read(1, journal.last_frame)) if journal.last_frame else []
+    found = _rows(*history.read(1, history.last_frame)) if history.last_frame else []
     kept = 0
     for request in requests:
         rows = request.rows
@@ -81,25 +89,27 @@ def check_journal(journal: Journal, requests: list[Request]) -> None:
     require(kept == len(found), "the journal holds nothing that nobody fed")
 
 
-def check_events(journal: Journal, witness: Witness) -> None:
+def check_events(history: History, witness: Witness) -> None:
     """Every frame is named once, in order; acknowledged events are where they were said to be."""
-    events = all_events(journal)
+    events = history.events
     require([each.seq for each in events] == list(range(1, len(events) + 1)), "event numbers are dense")
     named = [
         number for each in events if isinstance(each.event, Wake) for number in range(each.event.first, each.event.last + 1)
     ]
-    require(named == list(range(1, journal.last_frame + 1)), "every frame is learned exactly once, in order")
+    require(named == list(range(1, history.last_frame + 1)), "every frame is learned exactly once, in order")
     for seq, recorded in witness.events.items():
         require(events[seq - 1] == recorded, "an acknowledged event stays what it was", f"event {seq}")
 
 
-def check_network(stream: Stream, witness: Witness, manifests: list[Manifest]) -> None:
+def check_network(stream: Stream, history: History, witness: Witness, manifests: list[Manifest]) -> None:
     """Weights, published versions, snapshots and score equal those of a network that was never interrupted."""
-    network, fold = Network(stream.config, stream.journal.recall), ProgressFold()
+    network, fold = Network(stream.config, history.recall), ProgressFold()
     saved = {manifest.seq: manifest.files for manifest in manifests}
-    for recorded in all_events(stream.journal):
-        for outcome in learn(network, stream.journal, recorded):
+    for recorded in history.events:
+        for outcome in learn(network, history, recorded):
             fold.observe(outcome)
+            if isinstance(outcome, Learned):
+                check_predictions(stream, Predictions.made(outcome))
         if isinstance(recorded.event, Barrier) and recorded.seq in saved:
             files = {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
             require(files == saved[recorded.seq], "a snapshot is the state at its barrier", f"event {recorded.seq}")
@@ -108,5 +118,17 @@ def check_network(stream: Stream, witness: Witness, manifests: list[Manifest]) -
             require(found == witness.published[recorded.seq], "a version is one state of the network", f"event {recorded.seq}")
     require(stream.chain.digests() == network.digests(), "the weights are those of a run that was never interrupted")
     one, other = stream.progress, fold.now
-    counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.accuracy) for each in (one, other)]
+    counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.owed, each.accuracy) for each in (one, other)]
     require(counts[0] == counts[1], "nothing is counted twice", f"found {counts[0]}, expected {counts[1]}")
+
+
+def check_predictions(stream: Stream, made: Predictions) -> None:
+    """What is told of every frame is what was predicted of it."""
+    for number in range(made.first, made.first + len(made.labels)):
+        try:
+            found = stream.frame(number).prediction
+        except ExpiredFrameError:
+            due = stream.journal.last_frame - number >= stream.label_lifetime
+            require(due, "a frame that takes a label is not forgotten", f"frame {number}")
+            continue
+        require(found == made.of(number), "a prediction is told as it was made", f"frame {number}: {found}")

@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ffstream.errors import BacklogError, KeyReuseError
 from ffstream.stream.events import Barrier, Sleep, Wake
-from ffstream.stream.journal import FrameRange, SqliteJournal
+from ffstream.stream.journal import FrameRange
 from ffstream.stream.memory_journal import MemoryJournal
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 INPUTS = 2
 

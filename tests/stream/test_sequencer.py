@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from ffstream.errors import ConfigError, JournalError
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Sleep, Wake
-from ffstream.stream.journal import SqliteJournal
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 NEVER = Schedule(every=None, idle=None)
 BATCH = 10
@@ -196,17 +196,35 @@ def test_what_is_journaled_is_handed_out_again_before_anything_new():
 
 
 def test_a_new_sequencer_takes_over_the_debt(tmp_path):
+    """From the beginning, or from a snapshot, which knows what was owed."""
     path = tmp_path / "journal.sqlite"
     bench = Bench(Schedule(every=20, idle=None), SqliteJournal(path, 1))
     bench.accept(35)
-    bench.all(flush=True)
+    sent = bench.all(flush=True)
     assert bench.sequencer.debt.frames == 15
     bench.journal.close()
     again = Bench(Schedule(every=20, idle=None), SqliteJournal(path, 1))
-    again.sequencer.rewind(again.journal.last_seq)
+    again.sequencer.rewind(0)
+    assert again.all() == sent
     assert again.sequencer.debt.frames == 15
+    again.sequencer.rewind(again.journal.last_seq, owed=15)
     again.accept(5)
     assert again.all(flush=True) == [Wake(36, 40, 5), Sleep(2, BATCH, "every")]
+
+
+def test_a_snapshot_counts_for_the_next_one():
+    bench = Bench(snapshot_every=3)
+    bench.accept(20)
+    assert bench.all() == [Wake(1, 10, 10), Wake(11, 20, 10)]
+    bench.sequencer.request_barrier("mine")
+    assert bench.all() == [Barrier("mine")]
+    bench.sequencer.rewind(3)
+    bench.accept(20)
+    assert bench.all() == [Wake(21, 30, 10), Wake(31, 40, 10)]
+    bench.accept(10)
+    assert bench.all() == [Wake(41, 50, 10), Barrier("every")]
+    bench.sequencer.rewind(3)
+    assert len(bench.all()) == 4, "also when it is replayed"
 
 
 STEPS = st.one_of(

@@ -7,7 +7,17 @@ import torch
 
 from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.errors import SnapshotError
-from ffstream.stream.snapshot import Manifest, digest, folder_of, manifests, read_part, write_manifest, write_part
+from ffstream.stream.snapshot import (
+    Manifest,
+    committed,
+    digest,
+    folder_of,
+    manifests,
+    read_part,
+    remove_older,
+    write_manifest,
+    write_part,
+)
 
 CONFIG = "the digest of a configuration"
 
@@ -18,7 +28,8 @@ def state(number):
 
 def write(root, seq, *, keep=10, config=CONFIG):
     files = {name: write_part(folder_of(root, seq), name, state(seq)) for name in ("layer-0", "dreamer")}
-    write_manifest(root, Manifest(seq, config, files, {"frames": seq}), keep)
+    write_manifest(root, Manifest(seq, config, files, {"frames": seq}))
+    remove_older(root, seq, [older for older in committed(root) if older <= seq][:keep])
     return folder_of(root, seq)
 
 

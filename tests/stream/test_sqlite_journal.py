@@ -10,7 +10,8 @@ import torch
 
 from ffstream.errors import BacklogError, JournalError
 from ffstream.stream.events import Barrier, Wake
-from ffstream.stream.journal import FrameRange, SqliteJournal
+from ffstream.stream.journal import FrameRange
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 INPUTS = 4
 
@@ -136,7 +137,7 @@ def test_a_reader_checks_the_file_too(path, kind):
 DYING = """
 import os, sqlite3, sys
 from pathlib import Path
-from ffstream.stream.journal import SqliteJournal
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 class Dying(sqlite3.Connection):
     def executescript(self, script):

@@ -85,7 +85,7 @@ def test_snapshots_without_a_folder_save_nothing():
 
 
 def test_a_snapshot_every_so_many_events(tmp_path):
-    stream = Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path, snapshot_every=5)
+    stream = Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path, snapshot_every=5, snapshots_kept=100)
     stream.feed(*blobs(100, 4, 3))
     kinds = [each.event.kind for each in stream.journal.events(0)]
     gaps = [len(run) for run in "".join("|" if kind == "barrier" else "x" for kind in kinds).split("|")]
@@ -239,7 +239,7 @@ def test_a_score_is_saved_as_it_was_at_the_barrier(tmp_path):
     plain = Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path)
     opening = plain._open_chain
     stream = Stream(
-        CONFIG, lambda start: Slow(opening(start), lambda: late[0]), plain.journal, SCHEDULE, snapshots=plain.snapshots
+        CONFIG, lambda start: Slow(opening(start), lambda: late[0]), plain.journal, SCHEDULE, snapshots=plain.archive.root
     )
     stream.accept(*blobs(15, 4, 3))
     stream.step(flush=True)

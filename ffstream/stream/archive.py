@@ -1,0 +1,108 @@
+"""The snapshots of one stream: which one it starts from, which are kept, and what the journal may forget behind them."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ffstream.classify import Reader
+from ffstream.config import NetworkConfig
+from ffstream.errors import SnapshotError
+from ffstream.outcome import Saved
+from ffstream.stage import StageWeights
+from ffstream.stream.events import Wake
+from ffstream.stream.journal import Journal
+from ffstream.stream.snapshot import (
+    Manifest,
+    committed,
+    manifests,
+    read_manifest,
+    read_part,
+    remove_older,
+    set_aside_beyond,
+    write_manifest,
+)
+
+AT_ONCE = 1000
+"""Events, and about as many frames, that the journal forgets in one turn of the stream."""
+
+log = logging.getLogger(__name__)
+
+
+class Archive:
+    """Snapshots in a folder, and the journal that leads from each of them to the present.
+
+    As soon as ``kept`` snapshots are there, the journal forgets what no start from any of them can ask for: events before the
+    oldest, and frames that were learned before it, that none of their dreams can show, and that can take no label any more.
+
+    Args:
+        root: folder for snapshots; None when nothing is saved, and nothing is forgotten.
+        config: of the network.
+        journal: of the stream.
+        kept: snapshots that are kept.
+        label_lifetime: frames that may be accepted after one before its label comes too late.
+    """
+
+    def __init__(self, root: Path | None, config: NetworkConfig, journal: Journal, *, kept: int, label_lifetime: int) -> None:
+        self.root = root
+        self.config = config
+        self.journal = journal
+        self.kept = kept
+        self.label_lifetime = label_lifetime
+        self._forgettable: tuple[int, int] | None = None
+
+    def whole(self) -> list[Manifest]:
+        """Snapshots that are whole, newest first."""
+        return list(manifests(self.root, self.config.digest())) if self.root is not None else []
+
+    def newest(self) -> Manifest | None:
+        """The snapshot to start from."""
+        if self.root is None:
+            return None
+        set_aside_beyond(self.root, self.journal.last_seq)
+        return next(manifests(self.root, self.config.digest()), None)
+
+    def reader(self, manifest: Manifest) -> Reader:
+        """A reader of the weights that a snapshot holds."""
+        assert self.root is not None
+        parts = [read_part(self.root, manifest, f"layer-{index}") for index in range(self.config.depth)]
+        stages = [StageWeights(part["average.layer"], part["average.readout"]) for part in parts]
+        return Reader(self.config, stages, manifest.seq)
+
+    def commit(self, saved: Saved, progress: dict[str, Any]) -> None:
+        """Make a snapshot count, remove those that are too many, and let the journal forget what is behind the rest."""
+        if self.root is None:
+            return
+        write_manifest(self.root, Manifest(saved.seq, self.config.digest(), saved.files, progress))
+        kept = [seq for seq in committed(self.root) if seq <= saved.seq][: self.kept]
+        remove_older(self.root, saved.seq, kept)
+        self._forgettable = self._behind(kept) if len(kept) == self.kept else None
+
+    def _behind(self, kept: list[int]) -> tuple[int, int] | None:
+        """The last event and the last frame that nothing will ask for again; None while that is not certain."""
+        assert self.root is not None
+        wake = self.journal.last(Wake.kind, upto=min(kept))
+        if wake is None or not isinstance(wake.event, Wake):
+            return None
+        try:
+            remembered = [self._first_remembered(self.root, seq) for seq in kept]
+        except SnapshotError as error:
+            log.warning("the journal forgets nothing for now: %s", error)
+            return None
+        frames = min(wake.event.last, self.journal.last_frame - self.label_lifetime, *(first - 1 for first in remembered))
+        return wake.seq - 1, frames
+
+    def _first_remembered(self, root: Path, seq: int) -> int:
+        """Number of the oldest frame that a dream can show when a stream starts from this snapshot."""
+        dreamer = read_part(root, read_manifest(root, seq), "dreamer")
+        ids = dreamer["memory.ids"][: int(dreamer["memory.observed"])]
+        return int(ids.min()) if len(ids) else self.journal.last_frame + 1
+
+    @property
+    def tidy(self) -> bool:
+        """Whether the journal has forgotten all that it may."""
+        return self._forgettable is None
+
+    def tidy_up(self) -> None:
+        """Let the journal forget a little of what it may."""
+        if self._forgettable is not None and self.journal.prune(*self._forgettable, most=AT_ONCE):
+            self._forgettable = None
