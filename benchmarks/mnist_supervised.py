@@ -25,7 +25,7 @@ SHIFTED_TARGET = 0.64
 """The paper's with frames moved by up to two pixels, after 500 epochs."""
 
 UNITS = (2000, 2000, 2000, 2000)
-PASSES = 12
+PASSES = 5
 SEEDS = 3
 CONSTANTS = {"phase": 10}
 
