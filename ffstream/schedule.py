@@ -6,7 +6,7 @@ A schedule only decides; what it decided is journaled as an event, so that repla
 from dataclasses import dataclass
 
 from ffstream.errors import ConfigError
-from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.events import Barrier, Event, Restore, Sleep, Wake
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SleepDebt:
                 self.frames += event.labelled
             case Sleep():
                 self.frames = 0
-            case Barrier():
+            case Barrier() | Restore():
                 pass
 
     def due(self, schedule: Schedule, idle_for: float) -> str | None:

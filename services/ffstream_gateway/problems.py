@@ -23,6 +23,7 @@ from ffstream.errors import (
     LabelledError,
     ShapeError,
     UnknownFrameError,
+    UnknownSnapshotError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -111,6 +112,8 @@ def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
             return Problem(status, kind, str(error), place=_place(str(error)))
         case BacklogError():
             return Problem(429, "backlog", str(error), headers={"Retry-After": str(wait_seconds)})
+        case UnknownSnapshotError():
+            return Problem(404, "unknown-snapshot", str(error))
         case KeyReuseError():
             return Problem(422, "idempotency-key", str(error), place="Idempotency-Key")
         case JournalError():
