@@ -4,7 +4,7 @@ Wake batches end here with their logits. When a sleep event arrives, which it do
 negatives are drawn and sent in at the bottom of the chain again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -53,3 +53,9 @@ class Dreamer:
     def digest(self) -> str:
         """A sha256 of the state."""
         return digest(self.state())
+
+
+def first_remembered(state: Mapping[str, Tensor]) -> int | None:
+    """Number of the oldest frame that a dreamer with this state can dream of; None while it remembers none."""
+    ids = state["memory.ids"][: int(state["memory.observed"])]
+    return int(ids.min()) if len(ids) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
+from ffstream.dreamer import first_remembered
 from ffstream.errors import SnapshotError, UnknownSnapshotError
 from ffstream.outcome import Saved
 from ffstream.stage import StageWeights
@@ -111,10 +112,9 @@ class Archive:
         return wake.seq - 1, frames
 
     def _first_remembered(self, root: Path, seq: int) -> int:
-        """Number of the oldest frame that a dream can show when a stream starts from this snapshot."""
-        dreamer = read_part(root, read_manifest(root, seq), "dreamer")
-        ids = dreamer["memory.ids"][: int(dreamer["memory.observed"])]
-        return int(ids.min()) if len(ids) else self.journal.last_frame + 1
+        """Number of the oldest frame that a stream that starts from this snapshot can dream of before it learns another."""
+        oldest = first_remembered(read_part(root, read_manifest(root, seq), "dreamer"))
+        return self.journal.last_frame + 1 if oldest is None else oldest
 
     @property
     def tidy(self) -> bool:
