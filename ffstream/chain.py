@@ -5,7 +5,7 @@ from typing import Protocol
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch
 from ffstream.outcome import Outcome
-from ffstream.stream.events import Barrier, Recorded, Sleep
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 
 
 class Chain(Protocol):
@@ -27,6 +27,10 @@ class Chain(Protocol):
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
         """Let every part write its state as the barrier passes."""
+        ...
+
+    def restore(self, recorded: Recorded, restore: Restore) -> None:
+        """Go on from barrier ``restore.to``, which has to be the last event: nothing changes but the place in the stream."""
         ...
 
     def publish(self, seq: int) -> None:

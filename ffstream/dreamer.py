@@ -5,7 +5,7 @@ negatives are drawn and sent in at the bottom of the chain again.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -64,3 +64,9 @@ class Dreamer:
     def digest(self) -> str:
         """A sha256 of the state."""
         return digest(self.state())
+
+
+def first_remembered(state: Mapping[str, Tensor]) -> int | None:
+    """Number of the oldest frame that a dreamer with this state can dream of; None while it remembers none."""
+    ids = state["memory.ids"][: int(state["memory.observed"])]
+    return int(ids.min()) if len(ids) else None

@@ -60,5 +60,9 @@ class SnapshotError(FFStreamError):
     """A snapshot is missing, torn, or belongs to another network."""
 
 
+class UnknownSnapshotError(SnapshotError):
+    """No whole snapshot of this number is kept."""
+
+
 class ChainError(FFStreamError):
     """The chain of layers has stopped and cannot go on by itself."""

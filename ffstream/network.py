@@ -8,9 +8,10 @@ from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.message import Batch, Position
 from ffstream.negatives import Recall
-from ffstream.outcome import Outcome, Passed, Published, Saved, Slept
-from ffstream.stage import Stage, restore
-from ffstream.stream.events import Barrier, Recorded, Sleep
+from ffstream.outcome import Outcome, Passed, Published, Restored, Saved, Slept
+from ffstream.stage import Stage
+from ffstream.stage import restore as restore_state
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_part
 
 
@@ -34,7 +35,7 @@ class Network:
         self._outcomes: list[Outcome] = []
         if start is not None and snapshots is not None:
             for name, state in self.states().items():
-                restore(state, read_part(snapshots, start, name))
+                restore_state(state, read_part(snapshots, start, name))
 
     def wake(self, batch: Batch) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -57,6 +58,11 @@ class Network:
             folder = folder_of(self.snapshots, recorded.seq)
             files = {name: write_part(folder, name, state) for name, state in self.states().items()}
         self._outcomes += [Passed(recorded.seq), Saved(recorded.seq, files)]
+
+    def restore(self, recorded: Recorded, restore: Restore) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._pass(recorded)
+        self._outcomes.append(Restored(recorded.seq, restore.last))
 
     def publish(self, seq: int) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -91,4 +97,4 @@ class Network:
 
     def _pass(self, recorded: Recorded) -> None:
         for stage in self.stages:
-            stage.advance(Position(recorded.seq))
+            stage.advance(Position(recorded.seq), recorded.before)

@@ -67,4 +67,12 @@ class Published:
     stages: tuple[StageWeights, ...] = field(repr=False)
 
 
-Outcome = Learned | Dreamt | Slept | Passed | Saved | Published
+@dataclass(frozen=True)
+class Restored:
+    """Restore ``seq`` has passed all layers; frames up to number ``through`` are learned or left behind."""
+
+    seq: int
+    through: int
+
+
+Outcome = Learned | Dreamt | Slept | Passed | Saved | Published | Restored

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffstream.layer import LayerReport
-from ffstream.outcome import Dreamt, Learned, Outcome, Slept
+from ffstream.outcome import Dreamt, Learned, Outcome, Restored, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import Prequential
 
-COUNTS = ("frames", "dreams", "sleeps", "owed")
+COUNTS = ("frames", "dreams", "sleeps", "through")
 """What a snapshot keeps of a moment, beside the score."""
 
 
@@ -17,8 +17,8 @@ COUNTS = ("frames", "dreams", "sleeps", "owed")
 class Progress:
     """A moment of a stream. Replaced as a whole, so that any thread may read it.
 
-    ``owed`` counts the labelled frames learned since the last sleep. ``goodness`` holds the latest report of every layer by
-    polarity; accuracies are shares, None before the first labelled frame.
+    Every frame up to number ``through`` is learned, or was left behind by a restore. ``goodness`` holds the
+    latest report of every layer by polarity; accuracies are shares, None before the first labelled frame.
     """
 
     seq: int = 0
@@ -29,7 +29,7 @@ class Progress:
     accuracy: float | None = None
     accuracy_overall: float | None = None
     labelled: int = 0
-    owed: int = 0
+    through: int = 0
     goodness: dict[Polarity, tuple[LayerReport, ...]] = field(default_factory=dict)
 
 
@@ -52,8 +52,10 @@ class ProgressFold:
             case Dreamt():
                 dreams = self.now.dreams + (len(outcome.labels) if outcome.polarity is Polarity.NEGATIVE else 0)
                 self.now = replace(self.now, dreams=dreams, goodness=self._with(outcome.polarity, outcome.reports))
+            case Restored():
+                self.now = replace(self.now, seq=outcome.seq, through=outcome.through)
             case Slept():
-                self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, owed=0, phase=Phase.WAKE)
+                self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
 
     def _learned(self, outcome: Learned) -> None:
         known = outcome.labels >= 0
@@ -62,7 +64,7 @@ class ProgressFold:
             self.now,
             seq=outcome.seq,
             frames=self.now.frames + len(outcome.labels),
-            owed=self.now.owed + int(known.sum()),
+            through=int(outcome.ids[-1]),
             goodness=self._with(Polarity.POSITIVE, outcome.reports),
             **self._scores(),
         )

@@ -6,7 +6,7 @@ A schedule only decides; what it decided is journaled as an event, so that repla
 from dataclasses import dataclass
 
 from ffstream.errors import ConfigError
-from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.events import Barrier, Event, Restore, Sleep, Wake
 
 LONGEST_CYCLE = 100
 """Batches: a cycle's dreams are all drawn before its first is learned."""
@@ -57,7 +57,7 @@ class SleepDebt:
                 self.frames += event.frames if self.unlabelled else event.labelled
             case Sleep():
                 self.frames = 0
-            case Barrier():
+            case Barrier() | Restore():
                 pass
 
     def due(self, schedule: Schedule, idle_for: float) -> str | None:

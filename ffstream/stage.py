@@ -48,8 +48,12 @@ class Stage:
         """The last place in the stream that this stage has applied."""
         return Position(*self.place.tolist())
 
-    def advance(self, position: Position) -> bool:
+    def advance(self, position: Position, before: int | None = None) -> bool:
         """Move to ``position``; False when it was applied before and is to be dropped.
+
+        Args:
+            position: the new place.
+            before: the event that has to come before it; None for the one before, or an earlier step of the same.
 
         Raises:
             GapError: when something between was never seen.
@@ -57,7 +61,7 @@ class Stage:
         last = self.position
         if position <= last:
             return False
-        if not position.follows(last):
+        if not (position.follows(last) if before is None else last.seq == before):
             raise GapError(f"layer {self.index}: got {position} after {last}: a message in between is missing")
         self.place[0], self.place[1] = position
         return True

@@ -22,7 +22,7 @@ from ffstream.errors import ChainError
 from ffstream.message import Batch
 from ffstream.outcome import Outcome, Published
 from ffstream.stage import StageWeights
-from ffstream.stream.events import Barrier, Recorded, Sleep
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest
 
 POLL = 0.5
@@ -86,6 +86,10 @@ class RayChain:
         self._layers[0].mark.remote(recorded)
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._layers[0].mark.remote(recorded)
+
+    def restore(self, recorded: Recorded, restore: Restore) -> None:
         """See :class:`~ffstream.chain.Chain`."""
         self._layers[0].mark.remote(recorded)
 

@@ -14,9 +14,9 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.message import Batch, Message
-from ffstream.outcome import Dreamt, Passed, Saved, Slept
+from ffstream.outcome import Dreamt, Passed, Restored, Saved, Slept
 from ffstream.stage import restore
-from ffstream.stream.events import Barrier, Recorded, Sleep
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
 from ffstream.stream.sqlite_journal import SqliteJournal
 
@@ -99,7 +99,7 @@ class DreamerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, recorded: Recorded) -> None:
-        """A sleep or a barrier has passed all layers."""
+        """A sleep, a barrier or a restore has passed all layers."""
         with self.guard():
             match recorded.event:
                 case Sleep() as sleep:
@@ -108,6 +108,8 @@ class DreamerActor:
                 case Barrier():
                     self.outbox.put(pack(Passed(recorded.seq)))
                     self.saver.save(recorded.seq, self.dreamer.state())
+                case Restore() as restore:
+                    self.outbox.put(pack(Restored(recorded.seq, restore.last)))
 
     def _dream(self, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""

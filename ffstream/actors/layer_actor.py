@@ -72,9 +72,9 @@ class LayerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, recorded: Recorded) -> None:
-        """A sleep or a barrier passes."""
+        """A sleep, a barrier or a restore passes."""
         with self.guard():
-            if self.stage.advance(Position(recorded.seq)):
+            if self.stage.advance(Position(recorded.seq), recorded.before):
                 if isinstance(recorded.event, Barrier):
                     self.saver.save(recorded.seq, self.stage.state())
                 self.above.mark.remote(recorded)

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ffstream.checks.law import bits, differing, not_finite, require
 from ffstream.checks.samples import ODD, blobs
-from ffstream.checks.script import Accept, Fail, Feed, Item, MakeStream, Reopen, Rest, Save, play, sample
+from ffstream.checks.script import Accept, Fail, Feed, GoBack, Item, MakeStream, Reopen, Rest, Save, play, sample
 from ffstream.classify import Method
 from ffstream.frames import FrameArray, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Outcome
 from ffstream.polarity import Polarity
-from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.stream import SNAPSHOTS, Stream
 
@@ -79,6 +79,8 @@ def learn(network: Network, journal: Journal, recorded: Recorded) -> list[Outcom
             network.sleep(recorded, sleep)
         case Barrier() as barrier:
             network.barrier(recorded, barrier)
+        case Restore() as restore:
+            network.restore(recorded, restore)
     return network.outcomes(0)
 
 
@@ -246,6 +248,17 @@ def check_failures(make: MakeStream) -> None:
     _compare(make, broken, (Feed(13), Save(), Accept(17), Rest(), Save(), Accept(9), Feed(20)))
 
 
+def check_restore(make: MakeStream) -> None:
+    """Back at a snapshot the stream goes on from there, and failures afterwards change nothing."""
+    back = (*BEFORE, Save(), Feed(13), GoBack())
+    for failure in (Reopen(), Fail()):
+        _compare(make, (*back, failure, *AFTER, failure), (*back, *AFTER))
+    with TemporaryDirectory(prefix="ffstream-check-") as folder:
+        found = play(back, make, Path(folder) / "back")
+        expected = play((*BEFORE, Save()), make, Path(folder) / "never left")
+    require(found.digests == expected.digests, "back at a snapshot the weights are those that were saved")
+
+
 def check_journal_decides(make: MakeStream) -> None:
     """Snapshots only save time: with all of them gone the journal leads to the same bits."""
     with TemporaryDirectory(prefix="ffstream-check-") as name:
@@ -273,6 +286,7 @@ DURABLE_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
     check_replay,
     check_replay_from_snapshot,
     check_failures,
+    check_restore,
     check_journal_decides,
 )
 """For every chain whose journal and snapshots are kept in a folder."""

@@ -20,7 +20,7 @@ from ffstream.errors import (
 )
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.seeds import keyed
-from ffstream.stream.events import Barrier, Event, Sleep, Wake
+from ffstream.stream.events import Barrier, Event, Restore, Sleep, Wake
 from ffstream.stream.frame import Predictions
 from ffstream.stream.journal import FrameRange, Journal
 
@@ -72,6 +72,9 @@ def check_dense_events(make: MakeJournal) -> None:
     require(journal.events(0) == recorded, "events read back as they were recorded, oldest first")
     require(journal.events(2, limit=2) == recorded[2:4], "events are read after a number, up to a limit")
     require(journal.events(5) == [], "after the last event there is none")
+    sleeps = journal.events(1, kind="sleep")
+    require(sleeps == [recorded[1], recorded[4]], "events of one kind are read, oldest first", f"found {sleeps}")
+    require(journal.events(2, limit=1, kind="sleep") == recorded[4:], "events of one kind are read after a number")
     require(journal.last_seq == 5, "the last event's number is known")
     require(journal.sequenced == 10, "the journal knows which frame was named last", f"found {journal.sequenced}")
     latest = [journal.last(kind) for kind in ("wake", "sleep", "barrier")]
@@ -308,7 +311,7 @@ def _gone(journal: Journal, number: int) -> bool:
 def check_prune(make: MakeJournal) -> None:
     """What is pruned is gone, and known to have been there; all else stays as it was, under its number."""
     journal = make(INPUTS)
-    journal.record(Sleep(1, 10, "early"))
+    early = [journal.record(event) for event in (Restore(0, 1, 0), Sleep(1, 10, "early"), Restore(1, 1, 0))]
     _learn(journal, 600)
     _label(journal, [580], [1], lifetime=1000)
     kept, events = journal.read(541, 601), journal.events(500)
@@ -322,9 +325,9 @@ def check_prune(make: MakeJournal) -> None:
     require(_gone(journal, 1) and _gone(journal, 280), "a frame that is gone is gone, and known to have been there")
     labelled = not _refuses(ExpiredFrameError, lambda: _label(journal, [1], [0], lifetime=1000))
     require(not labelled, "a frame that is gone takes no label")
-    require(journal.events(0)[0].event == Sleep(1, 10, "early"), "the latest event of a kind stays")
-    require(journal.events(1) == events, "events that may not go stay as they were")
-    require((journal.last_frame, journal.last_seq, journal.sequenced) == (601, 601, 600), "numbers go on where they were")
+    require(journal.events(0, limit=3) == early, "the latest event of a kind stays, and every restore")
+    require(journal.events(3) == events, "events that may not go stay as they were")
+    require((journal.last_frame, journal.last_seq, journal.sequenced) == (601, 603, 600), "numbers go on where they were")
     require(journal.append(*_frames(2)) == FrameRange(602, 603), "numbers go on where they were")
     journal.close()
 

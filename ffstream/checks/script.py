@@ -39,6 +39,11 @@ class Save:
 
 
 @dataclass(frozen=True)
+class GoBack:
+    """The newest snapshot is restored."""
+
+
+@dataclass(frozen=True)
 class Fail:
     """The chain is lost and opened again."""
 
@@ -48,7 +53,7 @@ class Reopen:
     """The whole stream is closed and another one opened on its folder."""
 
 
-Item = Feed | Accept | Rest | Save | Fail | Reopen
+Item = Feed | Accept | Rest | Save | GoBack | Fail | Reopen
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
                 stream.sequencer.request_sleep()
             case Save():
                 stream.sequencer.request_barrier("script")
+            case GoBack():
+                stream.request_restore(stream.saved()[0].seq)
             case Fail():
                 stream.start()
             case Reopen():

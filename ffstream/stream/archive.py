@@ -6,11 +6,13 @@ from typing import Any
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
-from ffstream.errors import SnapshotError
+from ffstream.dreamer import first_remembered
+from ffstream.errors import SnapshotError, UnknownSnapshotError
 from ffstream.outcome import Saved
 from ffstream.stage import StageWeights
-from ffstream.stream.events import Wake
+from ffstream.stream.events import Restore, Wake
 from ffstream.stream.journal import Journal
+from ffstream.stream.lineage import Lineage
 from ffstream.stream.snapshot import (
     Manifest,
     committed,
@@ -33,6 +35,8 @@ class Archive:
 
     As soon as ``kept`` snapshots are there, the journal forgets what no start from any of them can ask for: events before the
     oldest, and frames that were learned before it, that none of their dreams can show, and that can take no label any more.
+
+    Snapshots on a branch that was left count apart, and go when they are older than those on the present one.
 
     Args:
         root: folder for snapshots; None when nothing is saved, and nothing is forgotten.
@@ -59,7 +63,20 @@ class Archive:
         if self.root is None:
             return None
         set_aside_beyond(self.root, self.journal.last_seq)
-        return next(manifests(self.root, self.config.digest()), None)
+        lineage = Lineage.of(self.journal)
+        return next((each for each in manifests(self.root, self.config.digest()) if lineage.holds(each.seq)), None)
+
+    def restore(self, seq: int) -> Restore:
+        """The event that goes back to a snapshot.
+
+        Raises:
+            UnknownSnapshotError: when there is none, or none that is whole.
+        """
+        if seq not in [manifest.seq for manifest in self.whole()]:
+            raise UnknownSnapshotError(f"snapshot {seq}: there is none that is whole")
+        wake = self.journal.last(Wake.kind, upto=seq)
+        learned = wake.event.last if wake and isinstance(wake.event, Wake) else 0
+        return Restore(seq, first=learned + 1, last=self.journal.sequenced)
 
     def reader(self, manifest: Manifest) -> Reader:
         """A reader of the weights that a snapshot holds."""
@@ -73,9 +90,12 @@ class Archive:
         if self.root is None:
             return
         write_manifest(self.root, Manifest(saved.seq, self.config.digest(), saved.files, progress))
-        kept = [seq for seq in committed(self.root) if seq <= saved.seq][: self.kept]
-        remove_older(self.root, saved.seq, kept)
-        self._forgettable = self._behind(kept) if len(kept) == self.kept else None
+        lineage = Lineage.of(self.journal)
+        older = [seq for seq in committed(self.root) if seq <= saved.seq]
+        kept = [seq for seq in older if lineage.holds(seq)][: self.kept]
+        left = [seq for seq in older if not lineage.holds(seq) and seq > kept[-1]][: self.kept]
+        remove_older(self.root, saved.seq, kept + left)
+        self._forgettable = self._behind(kept + left) if len(kept) == self.kept else None
 
     def _behind(self, kept: list[int]) -> tuple[int, int] | None:
         """The last event and the last frame that nothing will ask for again; None while that is not certain."""
@@ -92,10 +112,9 @@ class Archive:
         return wake.seq - 1, frames
 
     def _first_remembered(self, root: Path, seq: int) -> int:
-        """Number of the oldest frame that a dream can show when a stream starts from this snapshot."""
-        dreamer = read_part(root, read_manifest(root, seq), "dreamer")
-        ids = dreamer["memory.ids"][: int(dreamer["memory.observed"])]
-        return int(ids.min()) if len(ids) else self.journal.last_frame + 1
+        """Number of the oldest frame that a stream that starts from this snapshot can dream of before it learns another."""
+        oldest = first_remembered(read_part(root, read_manifest(root, seq), "dreamer"))
+        return self.journal.last_frame + 1 if oldest is None else oldest
 
     @property
     def tidy(self) -> bool:

@@ -51,9 +51,22 @@ class Barrier:
     reason: str
 
 
-Event = Wake | Sleep | Barrier
+@dataclass(frozen=True)
+class Restore:
+    """The state goes on as it was at barrier ``to``; frames ``first`` to ``last`` belong to the branch that is left.
 
-KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier)}
+    See :mod:`ffstream.stream.lineage`.
+    """
+
+    kind: ClassVar[str] = "restore"
+    to: int
+    first: int
+    last: int
+
+
+Event = Wake | Sleep | Barrier | Restore
+
+KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier, Restore)}
 """Every kind by its name."""
 
 
@@ -64,6 +77,11 @@ class Recorded:
     seq: int
     event: Event
     at: float
+
+    @property
+    def before(self) -> int:
+        """Number of the event from whose state this one goes on."""
+        return self.event.to if isinstance(self.event, Restore) else self.seq - 1
 
 
 def encode(event: Event) -> str:

@@ -111,8 +111,8 @@ class Journal(Protocol):
         """Give an event the next number and keep it."""
         ...
 
-    def events(self, after: int, limit: int = 1000) -> list[Recorded]:
-        """Events after ``seq``, oldest first."""
+    def events(self, after: int, limit: int = 1000, kind: str | None = None) -> list[Recorded]:
+        """Events after ``seq``, of one kind or of all, oldest first."""
         ...
 
     def last(self, kind: str, upto: int | None = None) -> Recorded | None:
@@ -122,9 +122,9 @@ class Journal(Protocol):
     def prune(self, events: int, frames: int, most: int) -> bool:
         """Forget events and frames up to these numbers, about ``most`` of each; whether nothing is left to be forgotten.
 
-        The latest event of each kind stays, and so may a few frames: they go together with those that were accepted with them.
-        What was predicted of a frame goes with it. A key goes with its frames, but not before :data:`KEYS_LIVE` more frames
-        were accepted.
+        The latest event of each kind and every restore stay, and so may a few frames: they go together with those that were
+        accepted with them. What was predicted of a frame goes with it. A key goes with its frames, but not before
+        :data:`KEYS_LIVE` more frames were accepted.
 
         Raises:
             JournalError: when the journal cannot be written.

@@ -4,28 +4,16 @@ The stored frame is accepted once more, as a new frame with the label: it gets a
 remembered and dreamt like any other. The journal only notes which frame it repeats, so that each is taught once.
 """
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ffstream.errors import ContradictionError, ExpiredFrameError, FrameError, LabelledError
 from ffstream.frames import LabelArray
 from ffstream.labels import UNLABELLED
-from ffstream.stream.frame import Frame
+from ffstream.stream.journal import Journal
 
 
-class Frames(Protocol):
-    """What is asked of a journal here."""
-
-    last_frame: int
-
-    def frame(self, number: int) -> Frame:
-        """What is known of a frame."""
-        ...
-
-
-def check_late(journal: Frames, ids: NDArray[np.int64], labels: LabelArray, lifetime: int) -> None:
+def check_late(journal: Journal, ids: NDArray[np.int64], labels: LabelArray, lifetime: int) -> None:
     """Refuse late labels when one of them cannot be taken.
 
     Args:
@@ -61,7 +49,7 @@ def _check_once(given: list[tuple[int, int]]) -> None:
         raise LabelledError(twice[0])
 
 
-def _check_open(journal: Frames, number: int, lifetime: int) -> None:
+def _check_open(journal: Journal, number: int, lifetime: int) -> None:
     frame = journal.frame(number)
     if frame.label != UNLABELLED:
         raise LabelledError(f"frame {number} came with label {frame.label}")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
 from ffstream.labels import UNLABELLED
-from ffstream.stream.events import Event, Recorded, Wake
+from ffstream.stream.events import Event, Recorded, Restore, Wake
 from ffstream.stream.frame import Frame, Prediction, Predictions
 from ffstream.stream.journal import FrameRange, check_accepted, check_backlog
 from ffstream.stream.late import check_late
@@ -116,11 +117,11 @@ class MemoryJournal:
                 self.sequenced = event.last
             return recorded
 
-    def events(self, after: int, limit: int = 1000) -> list[Recorded]:
+    def events(self, after: int, limit: int = 1000, kind: str | None = None) -> list[Recorded]:
         """See :class:`~ffstream.stream.journal.Journal`."""
         with self._lock:
-            numbers = range(after + 1, min(after + limit, self.last_seq) + 1)
-            return [self._events[seq] for seq in numbers if seq in self._events]
+            there = (self._events[seq] for seq in range(after + 1, self.last_seq + 1) if seq in self._events)
+            return list(islice((each for each in there if kind in (None, each.event.kind)), limit))
 
     def last(self, kind: str, upto: int | None = None) -> Recorded | None:
         """See :class:`~ffstream.stream.journal.Journal`."""
@@ -134,8 +135,8 @@ class MemoryJournal:
     def prune(self, events: int, frames: int, most: int) -> bool:
         """See :class:`~ffstream.stream.journal.Journal`."""
         with self._lock:
-            latest = {each.seq for each in self._latest.values()}
-            old = [seq for seq in self._events if seq <= events and seq not in latest]
+            kept = {each.seq for each in self._latest.values()} | {each.seq for each in self.events(0, kind=Restore.kind)}
+            old = [seq for seq in self._events if seq <= events and seq not in kept]
             for seq in old[:most]:
                 del self._events[seq]
             left = most

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from ffstream.errors import JournalError
+from ffstream.errors import JournalError, UnknownSnapshotError
 from ffstream.schedule import Schedule, SleepDebt
 from ffstream.stream.events import Barrier, Event, Recorded, Sleep, Wake
 from ffstream.stream.journal import Journal
+from ffstream.stream.lineage import Lineage
 
 
 class Sequencer:
@@ -46,6 +47,7 @@ class Sequencer:
         self.snapshot_every = snapshot_every
         self.sent = 0
         self.debt = SleepDebt(unlabelled)
+        self.lineage = Lineage.of(journal)
         self._clock = clock
         self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
         self._waiting_since: float | None = None
@@ -53,7 +55,13 @@ class Sequencer:
         self._barrier_at = 0
 
     def rewind(self, after: int, owed: int = 0) -> None:
-        """Hand out again everything after event ``after``, when ``owed`` labelled frames had been learned since a sleep."""
+        """Hand out again everything that came of event ``after``.
+
+        Args:
+            after: the event.
+            owed: labelled frames that had been learned since a sleep by then.
+        """
+        self.lineage = Lineage.of(self.journal)
         self.sent = self._barrier_at = after
         self.debt.frames = owed
 
@@ -67,6 +75,16 @@ class Sequencer:
         """Accepted frames that no event names yet."""
         return self.journal.last_frame - self.journal.sequenced
 
+    def request(self, plan: Callable[[], Event]) -> Future[Recorded]:
+        """Have an event planned and journaled as soon as what is under way is sent.
+
+        Args:
+            plan: makes the event when its turn has come; what it raises is the answer.
+        """
+        answer: Future[Recorded] = Future()
+        self._requests.append((plan, answer))
+        return answer
+
     def request_sleep(self, dreams: int | None = None) -> Future[Recorded]:
         """Sleep as soon as what is under way is done: for ``dreams`` negatives, or for what is owed."""
 
@@ -75,16 +93,11 @@ class Sequencer:
                 return self.debt.plan(self.schedule, self.batch, "request")
             return Sleep(-(-dreams // self.batch), self.batch, "request", self.schedule.cycle)
 
-        return self._request(plan)
+        return self.request(plan)
 
     def request_barrier(self, reason: str) -> Future[Recorded]:
         """Take a snapshot as soon as what is under way is done."""
-        return self._request(lambda: Barrier(reason))
-
-    def _request(self, plan: Callable[[], Event]) -> Future[Recorded]:
-        answer: Future[Recorded] = Future()
-        self._requests.append((plan, answer))
-        return answer
+        return self.request(lambda: Barrier(reason))
 
     def next(self, *, flush: bool = False) -> Recorded | None:
         """The next event, journaled, or None when nothing is to be done yet.
@@ -107,9 +120,10 @@ class Sequencer:
         return recorded
 
     def _recorded_before(self) -> Recorded:
-        found = self.journal.events(self.sent, limit=1)
-        if not found or found[0].seq != self.sent + 1:
-            raise JournalError(f"event {self.sent + 1} cannot be replayed: the journal does not hold it any more")
+        wanted = self.lineage.after(self.sent)
+        found = self.journal.events(wanted - 1, limit=1)
+        if not found or found[0].seq != wanted:
+            raise JournalError(f"event {wanted} cannot be replayed: the journal does not hold it any more")
         return found[0]
 
     def _requested(self) -> Recorded | None:
@@ -120,6 +134,9 @@ class Sequencer:
                 continue
             try:
                 recorded = self.journal.record(plan())
+            except UnknownSnapshotError as error:
+                answer.set_exception(error)
+                continue
             except JournalError as error:
                 answer.set_exception(error)
                 raise

@@ -165,10 +165,11 @@ class SqliteJournal:
                 self.sequenced = event.last
             return recorded
 
-    def events(self, after: int, limit: int = 1000) -> list[Recorded]:
+    def events(self, after: int, limit: int = 1000, kind: str | None = None) -> list[Recorded]:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        query = "SELECT seq, kind, body, at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [Recorded(seq, decode(kind, body), at) for seq, kind, body, at in self._rows(query, after, limit)]
+        chosen, values = ("", (after, limit)) if kind is None else ("AND kind = ?", (after, kind, limit))
+        query = f"SELECT seq, kind, body, at FROM events WHERE seq > ? {chosen} ORDER BY seq LIMIT ?"
+        return [Recorded(seq, decode(named, body), at) for seq, named, body, at in self._rows(query, *values)]
 
     def last(self, kind: str, upto: int | None = None) -> Recorded | None:
         """See :class:`~ffstream.stream.journal.Journal`."""
@@ -221,7 +222,7 @@ class SqliteJournal:
         """See :class:`~ffstream.stream.journal.Journal`. Freed room in the file is used again."""
         with self._lock, self._transaction():
             latest = ", ".join(str(last.seq) for kind in KINDS if (last := self.last(kind)))
-            old = f"SELECT seq FROM events WHERE seq <= ? AND seq NOT IN ({latest}) ORDER BY seq LIMIT ?"
+            old = f"SELECT seq FROM events WHERE seq <= ? AND seq NOT IN ({latest}) AND kind <> 'restore' ORDER BY seq LIMIT ?"
             forgotten = self._db.execute(f"DELETE FROM events WHERE seq IN ({old})", (events, most)).rowcount
             upto = min(frames, self._scalar("SELECT min(first) FROM chunks") + max(most, CHUNK))
             self._db.execute("DELETE FROM chunks WHERE first <= ? AND first + count - 1 <= ?", (upto, upto))

@@ -6,6 +6,7 @@ own; in a library program :meth:`Stream.feed`, :meth:`Stream.sleep` and :meth:`S
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
-from ffstream.outcome import Learned, Outcome, Passed, Published, Saved, Slept
+from ffstream.outcome import Learned, Outcome, Passed, Published, Restored, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
 from ffstream.stream.archive import Archive
-from ffstream.stream.events import Barrier, Recorded, Sleep, Wake
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep, Wake
 from ffstream.stream.frame import Frame, Predictions
 from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.memory_journal import MemoryJournal
@@ -157,7 +158,7 @@ class Stream:
         self._fold = ProgressFold()
         if newest is not None:
             self._fold.restore(newest.seq, newest.progress)
-        self.sequencer.rewind(newest.seq if newest else 0, owed=self.progress.owed)
+        self.sequencer.rewind(newest.seq if newest else 0, owed=newest.progress["owed"] if newest else 0)
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
@@ -270,6 +271,23 @@ class Stream:
         self.sequencer.request_barrier(reason)
         return [outcome.seq for outcome in self.settle() if isinstance(outcome, Saved)][-1]
 
+    def request_restore(self, snapshot: int) -> Future[Recorded]:
+        """Go back to a snapshot as soon as what is under way is sent; may be called from any thread.
+
+        Nothing is erased (see :mod:`ffstream.stream.lineage`). The answer is the event, or :class:`UnknownSnapshotError`.
+        """
+        return self.sequencer.request(lambda: self.archive.restore(snapshot))
+
+    def restore(self, snapshot: int) -> int:
+        """Go back to a snapshot now; returns the event's number.
+
+        Raises:
+            UnknownSnapshotError: when there is none, or none that is whole.
+        """
+        restored = self.request_restore(snapshot)
+        self.settle()
+        return restored.result().seq
+
     def saved(self) -> list[Manifest]:
         """Snapshots that are whole, newest first."""
         return self.archive.whole()
@@ -319,12 +337,16 @@ class Stream:
         """
         self._nothing_to_send = False
         while self._in_flight < self.credits and not self._asleep:
+            before = self.sequencer.sent
             recorded = self.sequencer.next(flush=flush)
             self._nothing_to_send = recorded is None
             if recorded is None:
                 self._publish_at_rest()
                 break
-            self._send(recorded)
+            if recorded.before == before:
+                self._send(recorded)
+            else:
+                self.start()
         outcomes = self.chain.outcomes(timeout if self._in_flight else 0)
         for outcome in outcomes:
             self._take(outcome)
@@ -344,7 +366,10 @@ class Stream:
                 self._fold.phase(Phase.SLEEP)
                 self.chain.sleep(recorded, sleep)
             case Barrier() as barrier:
+                self._scores[recorded.seq] = {"owed": self.sequencer.debt.frames}
                 self.chain.barrier(recorded, barrier)
+            case Restore() as restore:
+                self.chain.restore(recorded, restore)
         if recorded.seq - self._publish_sent >= self.publish_every and not self._asleep:
             self._publish()
 
@@ -360,6 +385,8 @@ class Stream:
     def _take(self, outcome: Outcome) -> None:
         self._fold.observe(outcome)
         match outcome:
+            case Restored():
+                self._in_flight -= 1
             case Learned():
                 self._in_flight -= 1
                 self._predicted.append(Predictions.made(outcome))
@@ -367,7 +394,7 @@ class Stream:
                 self._in_flight -= 1
                 self._asleep = False
             case Passed():
-                self._scores[outcome.seq] = self._fold.to_dict()
+                self._scores[outcome.seq] |= self._fold.to_dict()
             case Saved():
                 self._in_flight -= 1
                 self._keep_predictions()  # no replay makes those before a snapshot again

@@ -85,7 +85,7 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
                 if status["state"] == "failed":
                     raise NotReadyError(f"the service has failed: {status['error']}")
                 yield status
-                if accepted and status["frames"] >= last:
+                if accepted and status["through"] >= last:
                     return
             time.sleep(every)
     finally:

@@ -45,7 +45,7 @@ class LateLabel(BaseModel):
 class LateLabels(BaseModel):
     """Labels of frames that were fed before."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"labels": [{"id": 12, "label": 3}]}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"labels": [{"id": 2, "label": 3}]}]})
 
     labels: Annotated[list[LateLabel], Field(min_length=1)]
 
@@ -62,15 +62,15 @@ class FrameState(BaseModel):
     """What has become of a frame."""
 
     model_config = _example(
-        id=12, state="learned", label=3, taught_as=240, repeats=None, prediction={"label": 5, "probability": 0.61, "seq": 2}
+        id=12, state="learned", label=3, taught_as=240, prediction={"label": 5, "probability": 0.61, "seq": 2}
     )
 
     id: int
-    state: Annotated[str, Field(description="queued, or learned")]
-    label: Annotated[int | None, Field(description="null while it is not known")]
-    taught_as: Annotated[int | None, Field(description="number of the frame that repeats this one with its late label")]
-    repeats: Annotated[int | None, Field(description="number of the frame whose late label this one teaches")]
-    prediction: PredictionModel | None
+    state: Annotated[str, Field(description="queued, learned, or abandoned: on a branch that a restore has left")]
+    label: Annotated[int | None, Field(description="null while it is not known")] = None
+    taught_as: Annotated[int | None, Field(description="number of the frame that repeats this one with its late label")] = None
+    repeats: Annotated[int | None, Field(description="number of the frame whose late label this one teaches")] = None
+    prediction: PredictionModel | None = None
 
 
 class Classified(BaseModel):
@@ -171,6 +171,7 @@ class Status(BaseModel):
         seq=121,
         accepted=3000,
         frames=3000,
+        through=3000,
         waiting=0,
         labelled=3000,
         phase="wake",
@@ -190,6 +191,7 @@ class Status(BaseModel):
     seq: int
     accepted: int
     frames: Annotated[int, Field(description="frames learned")]
+    through: Annotated[int, Field(description="frames up to this number are learned, or abandoned by a restore")]
     waiting: int
     labelled: int
     phase: str
@@ -216,12 +218,22 @@ class SnapshotPlanned(BaseModel):
 class Snapshot(BaseModel):
     """A snapshot that is whole."""
 
-    model_config = _example(seq=122, frames=3000, parts=["dreamer", "layer-0"], torch="2.13.0")
+    model_config = _example(seq=122, frames=3000, parts=["dreamer", "layer-0"], torch="2.13.0", abandoned=False)
 
     seq: int
     frames: int
     parts: list[str]
     torch: str
+    abandoned: Annotated[bool, Field(description="whether a restore has left it behind; it can still be restored")]
+
+
+class RestorePlanned(BaseModel):
+    """A restore that is journaled: what is learned from now on goes on from the snapshot."""
+
+    model_config = _example(seq=180, snapshot=122)
+
+    seq: int
+    snapshot: int
 
 
 class StateAnswer(BaseModel):
@@ -237,14 +249,30 @@ def frame_state(stream: Stream, number: int) -> FrameState:
     frame = stream.frame(number)
     label = frame.label if frame.taught_as is None else stream.frame(frame.taught_as).label
     made = frame.prediction
+    learned = "queued" if made is None else "learned"
     return FrameState(
         id=number,
-        state="queued" if made is None else "learned",
+        state="abandoned" if stream.sequencer.lineage.left(number) else learned,
         label=None if label == UNLABELLED else label,
         taught_as=frame.taught_as,
         repeats=frame.repeats,
         prediction=None if made is None else PredictionModel(label=made.label, probability=made.probability, seq=made.seq),
     )
+
+
+def snapshots(stream: Stream) -> list[Snapshot]:
+    """What ``GET /snapshots`` answers."""
+    holds = stream.sequencer.lineage.holds
+    return [
+        Snapshot(
+            seq=each.seq,
+            frames=each.progress["frames"],
+            parts=sorted(each.files),
+            torch=each.torch,
+            abandoned=not holds(each.seq),
+        )
+        for each in stream.saved()
+    ]
 
 
 def sleep_state(service: Service) -> SleepState:
@@ -286,6 +314,7 @@ def status(service: Service, version: str) -> Status:
         seq=progress.seq,
         accepted=stream.journal.last_frame,
         frames=progress.frames,
+        through=progress.through,
         waiting=stream.sequencer.waiting,
         labelled=progress.labelled,
         phase=progress.phase.value,

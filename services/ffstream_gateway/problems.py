@@ -24,6 +24,7 @@ from ffstream.errors import (
     LabelledError,
     ShapeError,
     UnknownFrameError,
+    UnknownSnapshotError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -114,6 +115,8 @@ def refuse(error: FFStreamError, wait_seconds: int) -> Problem:
             return Problem(429, "backlog", str(error), headers={"Retry-After": str(wait_seconds)})
         case ConfigError():
             return Problem(422, "config", str(error))
+        case UnknownSnapshotError():
+            return Problem(404, "unknown-snapshot", str(error))
         case KeyReuseError():
             return Problem(422, "idempotency-key", str(error), place="Idempotency-Key")
         case JournalError():

@@ -172,6 +172,8 @@ async def _journaled(service: Service, future: Future[Recorded]) -> Recorded:
     except TimeoutError as error:
         detail = f"not journaled within {JOURNALED_WITHIN:.0f} s: the service is {service.state.value}"
         raise Problem(503, "busy", detail, headers={"Retry-After": "5"}) from error
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
 
 
 @router.get("/sleep")
@@ -209,10 +211,18 @@ async def snapshot(service: The) -> models.SnapshotPlanned:
 @router.get("/snapshots")
 def snapshots(service: The) -> list[models.Snapshot]:
     """Snapshots that are whole, newest first."""
-    return [
-        models.Snapshot(seq=each.seq, frames=each.progress["frames"], parts=sorted(each.files), torch=each.torch)
-        for each in service.stream.saved()
-    ]
+    return models.snapshots(service.stream)
+
+
+@router.post("/snapshots/{seq}/restore", status_code=202, responses=documented(404, 422, 503))
+async def restore(service: The, seq: int) -> models.RestorePlanned:
+    """Go back to a snapshot. Nothing is erased: what came after it stays in the journal, on a branch that is left.
+
+    What waits to be learned, and what is fed from now on, is learned on top of the snapshot.
+    """
+    if service.state is not State.READY:
+        raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
+    return models.RestorePlanned(seq=(await _journaled(service, service.request_restore(seq))).seq, snapshot=seq)
 
 
 @router.get("/livez")

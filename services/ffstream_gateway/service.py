@@ -116,6 +116,12 @@ class Service:
         self.nudge()
         return future
 
+    def request_restore(self, snapshot: int) -> Future[Recorded]:
+        """See :class:`~ffstream.stream.stream.Stream`."""
+        future = self.stream.request_restore(snapshot)
+        self.nudge()
+        return future
+
     def reschedule(self, schedule: Schedule) -> None:
         """Sleep by another schedule, from now on and after a restart."""
         with self._changing:

@@ -79,6 +79,30 @@ def test_either_chain_goes_on_from_the_other(tmp_path: Path) -> None:
     stream.close()
 
 
+def test_late_labels_and_a_restore(tmp_path: Path) -> None:
+    """Frames labelled late, a snapshot restored, the folder opened again: the actors do what the in-process network does."""
+    streams = [Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path / "a"), open_stream(CONFIG, SCHEDULE, folder=tmp_path / "b")]
+    x, y = frames(300)
+    for stream in streams:
+        stream.feed(x[:200])
+        stream.label(np.arange(1, 151), y[:150])
+        saved = stream.snapshot()
+        stream.feed(x[200:], y[200:])
+        stream.restore(saved)
+        stream.label(np.arange(151, 201), y[150:200])
+        stream.close()
+    a, b = (open_stream(CONFIG, SCHEDULE, folder=tmp_path / name) for name in "ab")
+    for stream in (a, b):
+        stream.settle()
+    assert a.chain.digests() == b.chain.digests()
+    assert a.progress == b.progress
+    assert (a.progress.frames, a.progress.labelled, a.progress.through) == (400, 200, 500)
+    numbers = range(1, a.journal.last_frame + 1)
+    assert [a.frame(number) for number in numbers] == [b.frame(number) for number in numbers]
+    for stream in (a, b):
+        stream.close()
+
+
 @pytest.mark.parametrize(
     ("part", "sig"), [("layer-0", signal.SIGKILL), ("layer-2", signal.SIGKILL), ("dreamer", signal.SIGKILL)]
 )

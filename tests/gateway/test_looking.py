@@ -160,6 +160,8 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 def test_every_route_is_documented(document):
     assert {(verb.upper(), path) for verb, path, _ in operations(document)} == {
         ("POST", "/feed"),
+        ("POST", "/labels"),
+        ("GET", "/frames/{number}"),
         ("POST", "/classify"),
         ("POST", "/sleep"),
         ("GET", "/sleep"),
@@ -168,6 +170,7 @@ def test_every_route_is_documented(document):
         ("GET", "/status"),
         ("POST", "/snapshots"),
         ("GET", "/snapshots"),
+        ("POST", "/snapshots/{seq}/restore"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
@@ -185,7 +188,7 @@ def test_every_example_of_a_body_is_accepted(gateway, document):
                 assert answer.status_code in (200, 202), (path, kind, answer.text)
                 sent.add((path, kind))
     bodies = {(path, kind) for path in ("/feed", "/classify") for kind in ("application/json", "application/x-ndjson")}
-    assert sent == bodies | {("/sleep", "application/json"), ("/schedule", "application/json")}
+    assert sent == bodies | {(path, "application/json") for path in ("/sleep", "/schedule", "/labels")}
 
 
 def test_every_example_of_an_answer_is_one(document):

@@ -254,6 +254,13 @@ class Life:
     def ask_for_a_snapshot(self) -> None:
         self._await(self.stream.sequencer.request_barrier("asked for"))
 
+    def go_back(self) -> None:
+        """To a snapshot that is there, or to one that never was."""
+        known = [manifest.seq for manifest in self.stream.saved()]
+        seq = self.rng.choice(known) if known and self.rng.random() < 0.9 else self.stream.journal.last_seq + 1
+        answer = self.stream.request_restore(seq)
+        self._await(answer)
+
     def _await(self, answer: Any) -> None:
         def note(done: Any) -> None:
             if done.exception() is None:
@@ -335,6 +342,7 @@ ACTS: dict[Act, float] = {
     Life.reuse_a_key: 1,
     Life.ask_for_sleep: 5,
     Life.ask_for_a_snapshot: 6,
+    Life.go_back: 4,
     Life.reschedule: 2,
     Life.classify: 3,
     Life.time_passes: 3,

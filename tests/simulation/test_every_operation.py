@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.disk import Fault
 from tests.simulation.life import Life, live
 
-SEED = 2
+SEED = 31
 SCRIPT = (
     *(Life.feed, Life.turn, Life.ask_for_a_snapshot, Life.turn, Life.turn),
     *(
@@ -23,6 +23,7 @@ SCRIPT = (
         Life.turn,
     ),
     *(Life.crash, Life.turn, Life.feed, Life.turn, Life.turn),
+    *(Life.go_back, Life.turn, Life.feed, Life.turn, Life.turn),
 )
 
 
@@ -38,6 +39,8 @@ def test_the_nth_operation_fails(fault: Fault) -> None:
     assert life.happened["sleep events"]
     assert life.happened["repeated requests"]
     assert life.happened["late labels"]
+    assert life.happened["steps of pruning"]
+    assert life.happened["restore events"]
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.TORN])

@@ -19,6 +19,8 @@ from ffstream.outcome import Saved
 from ffstream.stage import Stage
 from ffstream.stream import sqlite_journal
 from ffstream.stream.archive import Archive
+from ffstream.stream.events import Recorded
+from ffstream.stream.lineage import Lineage
 from ffstream.stream.sequencer import Sequencer
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import Stream
@@ -160,6 +162,16 @@ def forgets_what_is_to_be_replayed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Archive, "_first_remembered", lambda self, root, seq: self.journal.last_frame + 1)
 
 
+def does_not_go_back(patch: pytest.MonkeyPatch) -> None:
+    """A stream that notes a restore and goes on as before."""
+    patch.setattr(Recorded, "before", property(lambda self: self.seq - 1))
+
+
+def forgets_what_it_left(patch: pytest.MonkeyPatch) -> None:
+    """A stream that tells of frames on a branch that was left as if they were learned."""
+    patch.setattr(Lineage, "left", lambda self, frame: False)
+
+
 def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
     """A snapshot of weights that are learned on while they are written."""
     patch.setattr(Saver, "save", lambda self, seq, state: self.waiting.put((seq, state)))
@@ -233,6 +245,8 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         forgets_what_it_would_dream_of,
         forgets_what_takes_a_label,
         forgets_what_is_to_be_replayed,
+        does_not_go_back,
+        forgets_what_it_left,
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,

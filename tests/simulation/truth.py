@@ -9,14 +9,15 @@ import torch
 from safetensors.torch import save
 
 from ffstream.checks.chain import learn
-from ffstream.checks.law import require
+from ffstream.checks.law import bits, require
 from ffstream.errors import ExpiredFrameError
 from ffstream.frames import to_tensor
 from ffstream.network import Network
 from ffstream.outcome import Learned
 from ffstream.progress import ProgressFold
-from ffstream.stage import StageWeights
-from ffstream.stream.events import Barrier, Recorded, Wake
+from ffstream.schedule import SleepDebt
+from ffstream.stage import StageWeights, restore
+from ffstream.stream.events import Barrier, Recorded, Restore, Wake
 from ffstream.stream.frame import Predictions
 from ffstream.stream.journal import FrameRange
 from ffstream.stream.snapshot import Manifest, digest
@@ -101,15 +102,45 @@ def check_events(history: History, witness: Witness) -> None:
         require(events[seq - 1] == recorded, "an acknowledged event stays what it was", f"event {seq}")
 
 
+class Reference:
+    """A network that was never interrupted. It remembers itself at every barrier, and goes back when an event says so."""
+
+    def __init__(self, stream: Stream, history: History) -> None:
+        self.network = Network(stream.config, history.recall)
+        self.history = history
+        self.fold = ProgressFold()
+        self.debt = SleepDebt()
+        self.predictions: list[Predictions] = []
+        self.present: set[int] = set()
+        self._moments: dict[int, tuple[Any, ...]] = {}
+
+    def learn(self, recorded: Recorded) -> None:
+        """Take in the next event of the journal, on whichever branch it is."""
+        if isinstance(recorded.event, Restore):
+            states, score, self.debt.frames, present = self._moments[recorded.event.to]
+            for name, state in self.network.states().items():
+                restore(state, states[name])
+            self.fold = ProgressFold()
+            self.fold.restore(recorded.event.to, score)
+            self.present = set(present)
+        self.debt.observe(recorded.event)
+        for outcome in learn(self.network, self.history, recorded):
+            self.fold.observe(outcome)
+            if isinstance(outcome, Learned):
+                self.predictions.append(Predictions.made(outcome))
+                self.present.update(outcome.ids.tolist())
+        if isinstance(recorded.event, Barrier):
+            states = {name: bits(state) for name, state in self.network.states().items()}
+            self._moments[recorded.seq] = (states, self.fold.to_dict(), self.debt.frames, frozenset(self.present))
+
+
 def check_network(stream: Stream, history: History, witness: Witness, manifests: list[Manifest]) -> None:
-    """Weights, published versions, snapshots and score equal those of a network that was never interrupted."""
-    network, fold = Network(stream.config, history.recall), ProgressFold()
+    """Weights, published versions, snapshots, score and predictions equal those of a network that was never interrupted."""
+    reference = Reference(stream, history)
+    network = reference.network
     saved = {manifest.seq: manifest.files for manifest in manifests}
     for recorded in history.events:
-        for outcome in learn(network, history, recorded):
-            fold.observe(outcome)
-            if isinstance(outcome, Learned):
-                check_predictions(stream, Predictions.made(outcome))
+        reference.learn(recorded)
         if isinstance(recorded.event, Barrier) and recorded.seq in saved:
             files = {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
             require(files == saved[recorded.seq], "a snapshot is the state at its barrier", f"event {recorded.seq}")
@@ -117,18 +148,25 @@ def check_network(stream: Stream, history: History, witness: Witness, manifests:
             found = versions_of([stage.weights() for stage in network.stages])
             require(found == witness.published[recorded.seq], "a version is one state of the network", f"event {recorded.seq}")
     require(stream.chain.digests() == network.digests(), "the weights are those of a run that was never interrupted")
-    one, other = stream.progress, fold.now
-    counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.owed, each.accuracy) for each in (one, other)]
+    one, other = stream.progress, reference.fold.now
+    counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.through, each.accuracy) for each in (one, other)]
     require(counts[0] == counts[1], "nothing is counted twice", f"found {counts[0]}, expected {counts[1]}")
+    owed = stream.sequencer.debt.frames
+    require(owed == reference.debt.frames, "as much sleep is owed", f"found {owed}, expected {reference.debt.frames}")
+    for made in reference.predictions:
+        check_predictions(stream, made, reference.present)
 
 
-def check_predictions(stream: Stream, made: Predictions) -> None:
-    """What is told of every frame is what was predicted of it."""
+def check_predictions(stream: Stream, made: Predictions, present: set[int]) -> None:
+    """What is told of every frame is what was predicted of it, and whether the present weights have learned it."""
     for number in range(made.first, made.first + len(made.labels)):
+        left = stream.sequencer.lineage.left(number)
+        require(left == (number not in present), "a frame is learned, or on a branch that was left", f"frame {number}")
         try:
             found = stream.frame(number).prediction
         except ExpiredFrameError:
             due = stream.journal.last_frame - number >= stream.label_lifetime
             require(due, "a frame that takes a label is not forgotten", f"frame {number}")
             continue
-        require(found == made.of(number), "a prediction is told as it was made", f"frame {number}: {found}")
+        same = found == made.of(number) or (left and found is None)
+        require(same, "a prediction is told as it was made", f"frame {number}: {found}")

@@ -1,0 +1,70 @@
+"""Back to a snapshot over HTTP."""
+
+import pytest
+
+
+@pytest.fixture
+def saved(gateway, frames):
+    """An application with 30 frames in a snapshot and 30 after it, and the snapshot's number."""
+    app = gateway.open()
+    app.accepted(frames[0][:30], frames[1][:30])
+    app.settle()
+    seq = app.http.post("/snapshots").json()["seq"]
+    app.settle()
+    app.before = app.digests
+    app.accepted(frames[0][30:60], frames[1][30:60])
+    return app.settle(), seq
+
+
+def test_what_is_fed_afterwards_is_learned_on_top_of_the_snapshot(gateway, saved, frames, refused):
+    app, seq = saved
+    assert app.digests != app.before
+    later = app.http.post("/snapshots").json()["seq"]
+    app.settle()
+    answer = app.http.post(f"/snapshots/{seq}/restore")
+    assert answer.status_code == 202
+    assert answer.json() == {"seq": app.stream.journal.last_seq, "snapshot": seq}
+    assert app.settle().digests == app.before
+    status = app.get("/status")
+    assert (status["frames"], status["accepted"], status["through"], status["seq"]) == (30, 60, 60, answer.json()["seq"])
+    app.accepted(frames[0][60:80], frames[1][60:80])
+    digests = app.settle().digests
+    assert [app.get(f"/frames/{number}")["state"] for number in (30, 31, 60, 61, 80)] == [
+        *("learned", "abandoned", "abandoned", "learned", "learned"),
+    ]
+    assert [(each["seq"], each["abandoned"]) for each in app.get("/snapshots")] == [(later, True), (seq, False)]
+    assert app.get("/frames/31")["prediction"] is not None, "what was predicted is still told"
+    app.close()
+    app = gateway.open().settle()
+    assert app.digests == digests
+    assert app.get("/frames/31")["state"] == "abandoned"
+    assert app.get("/status")["through"] == 80
+
+
+def test_unknown_snapshots(saved, refused):
+    app, seq = saved
+    kept = app.kept
+    for number in (seq - 1, seq + 1, 0, 10**30):
+        assert str(number) in refused(app.http.post(f"/snapshots/{number}/restore"), 404, "unknown-snapshot")["detail"]
+    refused(app.http.post("/snapshots/newest/restore"), 422, "invalid", "path.seq")
+    assert app.settle().kept == kept
+
+
+@pytest.mark.parametrize("state", ["starting", "recovering"])
+def test_not_while_it_starts_or_recovers(gateway, saved, refused, state, wait_until):
+    app, seq = saved
+    if state == "starting":
+        app.close()
+        opening = gateway.hold("__init__")
+        app = gateway.open()
+    else:
+        opening = gateway.hold("__init__")
+        app.stream.chain.wake = lambda batch: 1 / 0
+        app.accepted([[1.0] * 64])
+        wait_until(lambda: app.get("/status")["state"] == "recovering")
+    answer = app.http.post(f"/snapshots/{seq}/restore")
+    refused(answer, 503, state)
+    assert int(answer.headers["retry-after"]) >= 1
+    opening.open()
+    app.settle()
+    assert app.http.post(f"/snapshots/{seq}/restore").status_code == 202
