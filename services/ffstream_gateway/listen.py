@@ -1,6 +1,7 @@
 """Running the service in this program until it is told to stop."""
 
 import logging
+import resource
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from ffstream_gateway.settings import Settings
 
 LINGER = 5
 """Seconds that open connections get to finish when the service stops."""
+
+OPEN_FILES = 65_536
+"""Files and connections that may be open at once, where the system lets a program have so many."""
 
 
 class Server(uvicorn.Server):
@@ -31,6 +35,14 @@ def url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def allow_connections() -> None:
+    """Raise the limit of open files: a shell's is often 1,024, which idle clients alone can use up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def listen(flags: dict[str, Any], file: Path | None) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything is closed in order.
 
@@ -43,6 +55,7 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
         OSError: when the address cannot be listened on.
     """
     settings = Settings.load(flags, file)
+    allow_connections()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.create_server((settings.host, settings.port), family=family) as listening:
