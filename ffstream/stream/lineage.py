@@ -7,7 +7,8 @@ from it. Events between the two stay in the journal, on a branch that was left.
                        `- 6 (restore to 3) - 7 - 8
 
 Events are numbered in the order in which they were recorded, whichever branch they are on, and so are frames. The frames
-that events 4 and 5 name stay where they were learned; those that waited for an event are learned by 7.
+that events 4 and 5 name stay where they were learned; those that waited for an event are learned by 7. A frame takes its label
+once, on whichever branch: to teach again what was left behind, feed it again.
 """
 
 import sys

@@ -253,12 +253,7 @@ class Stream:
         return [outcome for outcome in self.settle() if isinstance(outcome, Learned)]
 
     def frame(self, number: int) -> Frame:
-        """What is known of a frame: its label, and what was predicted of it before it was learned.
-
-        Raises:
-            UnknownFrameError: when it was never accepted.
-            ExpiredFrameError: when it is not kept any more.
-        """
+        """What is known of a frame; raises as :meth:`.journal.Journal.frame`."""
         return self.journal.frame(number)
 
     def sleep(self, dreams: int | None = None) -> Slept:

@@ -195,3 +195,23 @@ def test_forgetting_takes_many_turns(tmp_path, monkeypatch):
     assert len(steps) > 5
     assert len(stream.journal.events(0)) < 10
     stream.close()
+
+
+def test_predictions_are_there_before_a_snapshot_counts(tmp_path, monkeypatch):
+    """A process that ends right after it has made a snapshot count: no replay makes those before it again."""
+    stream = open_stream(tmp_path, snapshot_every=1)
+    commit = Archive.commit
+
+    def the_last(self, *arguments):
+        commit(self, *arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "commit", the_last)
+        with pytest.raises(KeyboardInterrupt):
+            stream.feed(X[:10], Y[:10])
+    stream.close()
+    again = open_stream(tmp_path, snapshot_every=1)
+    assert not again.replaying
+    assert all(again.frame(number).prediction for number in range(1, 11))
+    again.close()
