@@ -122,11 +122,11 @@ class CurvatureRule:
     taught, so that long one-sided phases do not run away. It fades while it is used. ``span`` is the longer of the last
     whole phase and this one, at least :data:`SHORTEST_SPAN`, in updates.
 
-    Cost, beside the plain rule's one product of ``units * inputs * batch``: two thin ones of ``batch * inputs * r`` to apply ``P``,
-    four of ``units * inputs * r`` to cut the spectrum, two more folds into ``m``; and memory for five matrices of the weights'
-    size (and one of ``inputs * inputs``) where the plain rule has two. It assumes that the inputs' second moment changes slowly
-    against its running mean of a hundred updates. The plain rule is the better choice where memory or time an update are short and
-    phases are too, 1:1 over many passes, and to read beside the paper.
+    Cost, beside the plain rule's one product of ``units * inputs * batch``: two thin ones of ``batch * inputs * r`` to apply
+    ``P``, four of ``units * inputs * r`` to cut the spectrum, two more folds into ``m``; and memory for four matrices of the
+    weights' size (and one of ``inputs * inputs``) where the plain rule has two. It assumes that the inputs' second moment
+    changes slowly against its running mean of a hundred updates. The plain rule is the better choice where memory or time
+    an update are short and phases are too, 1:1 over many passes, and to read beside the paper.
     """
 
     def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
