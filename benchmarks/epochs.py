@@ -3,6 +3,7 @@
 Frames are numbered on and on, pass after pass, so that a dream finds the frame that was seen, shifted as it was seen.
 """
 
+import functools
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from benchmarks.runs import Figures, Run, errors_of, part_of
 from ffstream import Method, Network, NetworkConfig, Reader
 from ffstream.datasets import Dataset
 from ffstream.frames import to_tensor
+from ffstream.masks import side_of
 from ffstream.message import Batch, Position
 from ffstream.outcome import Learned, Published, Saved
 from ffstream.polarity import Polarity
@@ -50,7 +52,7 @@ class EndlessFrames:
         rows = np.empty_like(numbers)
         for each in np.unique(passes):
             here = passes == each
-            rows[here] = keyed(self.seed, "order", int(each)).permutation(len(self.data.x))[places[here]]
+            rows[here] = _order(self.seed, int(each), len(self.data.x))[places[here]]
         return rows
 
     def recall(self, numbers: NDArray[np.int64]) -> Tensor:
@@ -71,13 +73,19 @@ def shifted(frames: Tensor, shifts: NDArray[np.int64]) -> Tensor:
     >>> shifted(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), np.array([[1, 0]]))
     tensor([[0., 0., 1., 2.]])
     """
-    side = round(frames.shape[1] ** 0.5)
+    side = side_of(frames.shape[1])
     margin = int(np.abs(shifts).max(initial=0))
     padded = torch.nn.functional.pad(frames.view(-1, side, side), (margin,) * 4)
     starts = torch.from_numpy(margin - shifts)
     across = torch.arange(side)
     down, right = starts[:, :1, None] + across[None, :, None], starts[:, 1:, None] + across[None, None, :]
     return padded[torch.arange(len(frames))[:, None, None], down, right].reshape(len(frames), -1)
+
+
+@functools.lru_cache(maxsize=2)
+def _order(seed: int, number: int, frames: int) -> NDArray[np.int64]:
+    """The order of pass ``number``; a sleep may look back to the one before."""
+    return keyed(seed, "order", number).permutation(frames)
 
 
 class Epochs:

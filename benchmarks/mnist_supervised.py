@@ -17,6 +17,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.report import options, percent, picture, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Method, Reader
+from ffstream.masks import side_of
 
 TARGET = 1.36
 """Test error in percent, by goodness (the paper's, after 60 epochs)."""
@@ -46,7 +47,7 @@ def measure(checkpoints: Path, run: Run, data: str) -> Figures:
 
 def draw_fields(figure: Any, reader: Reader) -> None:
     """The weights from the pixels to the first hundred units, each scaled to its own range (figure 2)."""
-    side = round(reader.config.inputs**0.5)
+    side = side_of(reader.config.inputs)
     fields = reader.stages[0].layer[:FIELDS, : side * side].reshape(-1, side, side)
     for place, field in zip(figure.subplots(10, 10).flat, fields, strict=False):
         limit = float(field.abs().max())

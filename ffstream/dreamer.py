@@ -53,7 +53,7 @@ class Dreamer:
         while dreams := list(itertools.islice(drawn, max(cycle, 1))):
             if cycle:
                 for dream in dreams:
-                    yield Polarity.POSITIVE, self.recall(dream.ids), dream.own, dream.ids
+                    yield Polarity.POSITIVE, dream.seen, dream.own, dream.ids
             for dream in dreams:
                 yield Polarity.NEGATIVE, dream.frames, dream.labels, dream.ids
 

@@ -14,14 +14,14 @@ BLURS_PER_PIXEL = 1 / 3
 
 
 def side_of(inputs: int) -> int:
-    """Pixels along a side of a square frame.
+    """Pixels along a side of a square image.
 
     Raises:
         ConfigError: when ``inputs`` is no square.
     """
     side = math.isqrt(inputs)
     if side * side != inputs:
-        raise ConfigError(f"inputs: got {inputs}, expected a square number: hybrid frames are made of square frames")
+        raise ConfigError(f"inputs: got {inputs}, expected a square number: the frames have to be square images")
     return side
 
 

@@ -31,12 +31,14 @@ Recall = Callable[[NDArray[np.int64]], Tensor]
 class Dream:
     """One batch of negatives: frames [batch, inputs] with labels [batch] that are not theirs, or with none.
 
-    ``ids`` [batch] are the numbers of the frames that they come from, ``own`` [batch] the labels of those.
+    ``ids`` [batch] are the numbers of the frames that they come from; ``seen`` [batch, inputs] and ``own`` [batch] are those
+    frames as they were, and their labels.
     """
 
     frames: Tensor
     labels: Tensor
     ids: NDArray[np.int64]
+    seen: Tensor
     own: Tensor
 
 
@@ -115,7 +117,8 @@ class ConfusedLabels(DreamMemory):
         labels = self._wrong_labels(slots, rng).reshape(-1)[:batch]
         slots = slots.repeat_interleave(self.negatives_per_frame)[:batch]
         ids = self.ids[slots].numpy()
-        return Dream(recall(ids), labels, ids, self.labels[slots])
+        seen = recall(ids)
+        return Dream(seen, labels, ids, seen, self.labels[slots])
 
     def _wrong_labels(self, slots: Tensor, rng: np.random.Generator) -> Tensor:
         """``[frames]`` to ``[frames, negatives_per_frame]``: inverse-transform sampling, in double precision."""
@@ -160,10 +163,10 @@ class HybridFrames(DreamMemory):
     def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, batch: int) -> Dream:
         ids = self.ids[slots].numpy()
         others = self.ids[(slots + 1 + torch.from_numpy(rng.integers(max(1, len(self) - 1), size=batch))) % len(self)].numpy()
-        frames = recall(ids)
-        mask = blobs(batch, frames.shape[1], rng)
-        mixed = mask * frames + (1 - mask) * recall(others)
-        return Dream(mixed, torch.full((batch,), UNLABELLED), ids, self.labels[slots])
+        seen = recall(ids)
+        mask = blobs(batch, seen.shape[1], rng)
+        mixed = mask * seen + (1 - mask) * recall(others)
+        return Dream(mixed, torch.full((batch,), UNLABELLED), ids, seen, self.labels[slots])
 
 
 NEGATIVES: dict[str, type[DreamMemory]] = {

@@ -19,7 +19,7 @@ from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
-from ffstream.outcome import Learned, Outcome, Passed, Published, Restored, Saved, Slept
+from ffstream.outcome import Dreamt, Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
@@ -379,23 +379,19 @@ class Stream:
 
     def _take(self, outcome: Outcome) -> None:
         self._fold.observe(outcome)
+        if not isinstance(outcome, Dreamt | Passed):
+            self._in_flight -= 1
         match outcome:
-            case Restored():
-                self._in_flight -= 1
             case Learned():
-                self._in_flight -= 1
                 self._predicted.append(Predictions.made(outcome))
             case Slept():
-                self._in_flight -= 1
                 self._asleep = False
             case Passed():
                 self._scores[outcome.seq] |= self._fold.to_dict()
             case Saved():
-                self._in_flight -= 1
                 self._keep_predictions()  # no replay makes those before a snapshot again
                 self.archive.commit(outcome, self._scores.pop(outcome.seq))
             case Published():
-                self._in_flight -= 1
                 if outcome.seq >= self.reader.seq:
                     self.reader = Reader(self.config, outcome.stages, outcome.seq)
 

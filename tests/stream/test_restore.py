@@ -32,6 +32,14 @@ def stream(tmp_path):
     stream.close()
 
 
+def assert_comes_back(folder, digests):
+    """Another stream on the folder ends with these digests."""
+    again = open_stream(folder)
+    again.settle()
+    assert again.chain.digests() == digests
+    again.close()
+
+
 def layers(stream):
     """Digests of what was learned; the dreamer's memory holds frame numbers, which go on."""
     return {name: digest for name, digest in stream.chain.digests().items() if name != "dreamer"}
@@ -101,10 +109,7 @@ def test_a_restart_ends_in_the_same_state(tmp_path, after):
     feed(again, (121, 140))
     digests = again.chain.digests()
     again.close()
-    again = open_stream(tmp_path)
-    again.settle()
-    assert again.chain.digests() == digests
-    again.close()
+    assert_comes_back(tmp_path, digests)
 
 
 def test_back_and_forth_between_branches(tmp_path, stream):
@@ -122,10 +127,7 @@ def test_back_and_forth_between_branches(tmp_path, stream):
     feed(stream, (201, 220))
     digests = stream.chain.digests()
     stream.close()
-    again = open_stream(tmp_path)
-    again.settle()
-    assert again.chain.digests() == digests
-    again.close()
+    assert_comes_back(tmp_path, digests)
 
 
 def test_what_waits_is_learned_on_top_of_the_snapshot(tmp_path, stream):
@@ -214,7 +216,4 @@ def test_a_branch_that_was_left_is_forgotten_in_its_turn(tmp_path):
     assert [each.event.to for each in kept if isinstance(each.event, Restore)] == [first]
     digests = stream.chain.digests()
     stream.close()
-    again = open_stream(tmp_path)
-    again.settle()
-    assert again.chain.digests() == digests
-    again.close()
+    assert_comes_back(tmp_path, digests)

@@ -14,11 +14,6 @@ CONFIG = NetworkConfig(inputs=4, classes=3, units=(8, 6), batch=10)
 SCHEDULE = Schedule(every=20, idle=None)
 
 
-@pytest.fixture(params=["memory", "folder"])
-def folder(request, tmp_path):
-    return tmp_path if request.param == "folder" else None
-
-
 @pytest.fixture
 def stream(folder):
     stream = Stream.in_process(CONFIG, SCHEDULE, folder=folder)
