@@ -6,6 +6,7 @@ It is never in the path: what a layer hands on goes straight to the next.
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ POLL = 0.5
 PULSE_EVERY = 1.0
 HUNG_AFTER = 15.0
 START_WITHIN = 120.0
-"""Seconds: between signs of life, until an actor without one counts as hung, and for all actors to start."""
+FOLLOW_WITHIN = 30.0
+"""Seconds: between signs of life, until an actor without one counts as hung, for an actor to start, and from one to the next:
+they start together."""
 
 
 class RayChain:
@@ -44,13 +47,23 @@ class RayChain:
         journal: file of the SQLite journal, which the dreamer reads.
         snapshots: folder for snapshots.
         start: snapshot to begin from; None for first weights.
+        watch: called once a second; raises a :class:`ChainError` when Ray itself has failed.
 
     Raises:
         ChainError: when the actors do not start.
     """
 
-    def __init__(self, config: NetworkConfig, journal: Path, snapshots: Path, start: Manifest | None = None) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        journal: Path,
+        snapshots: Path,
+        start: Manifest | None = None,
+        *,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
         self.config = config
+        self._watch = watch
         self._dreamer: Any = actor(DreamerActor).remote(config, journal, snapshots, start)
         layer = actor(LayerActor)
         above, layers = self._dreamer, []
@@ -68,14 +81,26 @@ class RayChain:
     def _connect(self) -> None:
         """Wait for every actor, and show the dreamer where dreams go in."""
         try:
-            pulses: list[Pulse] = ray.get([part.pulse.remote() for part in self._parts.values()], timeout=START_WITHIN)
-            ray.get(self._dreamer.connect.remote(self._layers[0]), timeout=START_WITHIN)
-        except ray.exceptions.RayError as error:
+            pulses: list[Pulse] = self._started([part.pulse.remote() for part in self._parts.values()])
+            self._started([self._dreamer.connect.remote(self._layers[0])])
+        except (ray.exceptions.RayError, ChainError) as error:
             self.close()
             raise ChainError(f"the actors did not start: {error}") from error
         here = ray.get_runtime_context().get_node_id()
         named = zip(self._parts, pulses, strict=True)
         self.pids = {name: pulse.pid for name, pulse in named if pulse.node == here}
+
+    def _started(self, refs: list[Any]) -> list[Any]:
+        """The first answers of actors."""
+        missing, end = refs, time.monotonic() + START_WITHIN
+        while missing:
+            came, missing = ray.wait(missing, timeout=PULSE_EVERY)
+            self._watch()
+            if came:
+                end = time.monotonic() + FOLLOW_WITHIN
+            elif time.monotonic() > end:
+                raise ChainError(f"{len(missing)} of {len(refs)} do not answer")
+        return ray.get(refs)
 
     def wake(self, batch: Batch) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -113,12 +138,12 @@ class RayChain:
     def _unpack(self, outcome: Packed | Publication) -> Outcome:
         if isinstance(outcome, Packed):
             return unpack(outcome, Outcome)  # type: ignore[arg-type]
-        arrays = ray.get(list(outcome.weights))
+        arrays = ray.get(list(outcome.weights), timeout=HUNG_AFTER)
         stages = (StageWeights(torch.tensor(layer), torch.tensor(readout)) for layer, readout in arrays)
         return Published(outcome.seq, tuple(stages))
 
     def _feel_pulses(self) -> None:
-        """Once a second ask every actor how it is.
+        """Once a second ask every actor, and Ray, how they are.
 
         Raises:
             ChainError: when one reports a fault or does not answer any more.
@@ -126,6 +151,7 @@ class RayChain:
         waited = time.monotonic() - self._pulse_at
         if waited < PULSE_EVERY:
             return
+        self._watch()
         for name, ref in list(self._pulses.items()):
             if ray.wait([ref], timeout=0)[0]:
                 pulse: Pulse = ray.get(self._pulses.pop(name))

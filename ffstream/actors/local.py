@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,14 +39,16 @@ class LocalRay:
 
     def __init__(self) -> None:
         self._folder: str | None = None
+        self._servers: list[psutil.Process] = []
+        self._family: set[psutil.Process] = set()
 
     def open(self) -> None:
-        """Start Ray when it does not run; a few seconds. Its processes die with the thread that calls this.
+        """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
 
         Raises:
             ChainError: when it does not start.
         """
-        if ray.is_initialized():
+        if ray.is_initialized() and not self._ailing():
             return
         self.close()
         place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_PLACE else "/tmp"
@@ -58,6 +60,7 @@ class LocalRay:
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
+        self._servers = _servers()
 
     def _init(self, folder: str) -> None:
         ray.init(
@@ -72,22 +75,59 @@ class LocalRay:
             _system_config={"max_direct_call_object_size": INLINE_UP_TO},
         )
 
+    def check(self) -> None:
+        """Make sure that the servers started here are well. Without them this program itself would be ended in a minute.
+
+        Raises:
+            ChainError: when one has died or was stopped.
+        """
+        if ailing := self._ailing():
+            raise ChainError(f"Ray has failed: servers {ailing} do not run")
+        if not self._family:
+            self._family = _descendants(self._servers)
+
+    def _ailing(self) -> list[int]:
+        """Process numbers of the servers that are gone, or stand still."""
+        return [server.pid for server in self._servers if not _serves(server)]
+
     def close(self) -> None:
         """Stop Ray if it was started here."""
-        if self._folder is not None:
-            family = _ray_processes()
-            ray.shutdown()
-            for left in psutil.wait_procs(family, timeout=GRACE)[1]:
-                with suppress(psutil.NoSuchProcess):
-                    left.kill()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._folder is None:
+            return
+        family = self._family | _descendants(_servers())
+        if self._ailing():
+            _kill(family)
+        ray.shutdown()
+        _kill(psutil.wait_procs(family, timeout=GRACE)[1])
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder, self._servers, self._family = None, [], set()
 
 
-def _ray_processes() -> list[psutil.Process]:
-    """All that Ray has started: its servers, and what they have started. Two of its agents outlive them for a minute."""
-    servers = [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
-    return servers + [process for server in servers for process in server.children(recursive=True)]
+def _servers() -> list[psutil.Process]:
+    """What Ray starts here itself; everything else is started by these."""
+    return [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
+
+
+def _descendants(servers: list[psutil.Process]) -> set[psutil.Process]:
+    """The servers and what they have started. Two of their agents outlive them for a minute."""
+    family = set(servers)
+    for server in servers:
+        with suppress(psutil.NoSuchProcess):
+            family |= set(server.children(recursive=True))
+    return family
+
+
+def _serves(server: psutil.Process) -> bool:
+    try:
+        return server.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _sweep(place: Path) -> None:

@@ -38,6 +38,6 @@ def open_stream(
 
     def open_chain(start: Manifest | None) -> RayChain:
         local.open()
-        return RayChain(config, journal.path, snapshots, start)
+        return RayChain(config, journal.path, snapshots, start, watch=local.check)
 
     return Stream(config, open_chain, journal, schedule, snapshots=snapshots, closing=local.close, **options)

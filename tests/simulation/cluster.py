@@ -144,23 +144,18 @@ class Cluster:
     def get(self, wanted: Any, timeout: float = math.inf) -> Any:
         if isinstance(wanted, list):
             return [self.get(ref, timeout) for ref in wanted]
-        if not self._await(wanted, timeout):
+        if not self.wait([wanted], timeout)[0]:
             raise ray.exceptions.GetTimeoutError(f"no answer within {timeout} s")
         if wanted.error is not None:
             raise wanted.error
         return wanted.value
 
     def wait(self, refs: list[Ref], timeout: float) -> tuple[list[Ref], list[Ref]]:
-        (ref,) = refs
-        return ([ref], []) if self._await(ref, timeout) else ([], [ref])
-
-    def _await(self, ref: Ref, timeout: float) -> bool:
         end = self.clock.now + timeout
-        while not ref.done and self.clock.now < end:
+        while not (done := [ref for ref in refs if ref.done][:1]) and self.clock.now < end:
             if not self.turn():
-                assert end < math.inf, "waits for ever"
                 self.clock.now = end
-        return ref.done
+        return done, [ref for ref in refs if ref not in done]
 
     def kill(self, handle: Handle) -> None:
         self.end(handle._actor)
