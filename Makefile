@@ -10,7 +10,7 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
+.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -54,6 +54,9 @@ bench-sleep-deprivation: $(BENCH_STAMP)  ## what is lost without sleep, and what
 
 bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_supervised --data $(MNIST) $(BENCH)
+
+bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
+	$(BIN)/python -m benchmarks.recovery
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info services/*.egg-info

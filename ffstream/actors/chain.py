@@ -3,6 +3,7 @@
 It is never in the path: what a layer hands on goes straight to the next.
 """
 
+import logging
 import os
 import signal
 import time
@@ -35,6 +36,8 @@ START_WITHIN = 120.0
 FOLLOW_WITHIN = 30.0
 """Seconds: between signs of life, until an actor without one counts as hung, for an actor to start, and from one to the next:
 they start together."""
+
+log = logging.getLogger(__name__)
 
 
 class RayChain:
@@ -89,6 +92,7 @@ class RayChain:
         here = ray.get_runtime_context().get_node_id()
         named = zip(self._parts, pulses, strict=True)
         self.pids = {name: pulse.pid for name, pulse in named if pulse.node == here}
+        log.info("the chain is up: %s", ", ".join(f"{name} is process {pid}" for name, pid in self.pids.items()))
 
     def _started(self, refs: list[Any]) -> list[Any]:
         """The first answers of actors."""

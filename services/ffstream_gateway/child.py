@@ -37,6 +37,8 @@ class Child:
 
     Args:
         flags: of ``ffstream serve``, after ``--port`` and ``--folder``.
+
+    ``process`` is the service's; ``log`` is the file that it complains to.
     """
 
     def __init__(self, flags: Sequence[str]) -> None:
@@ -47,7 +49,8 @@ class Child:
         command += ["--folder", str(self._home / "data"), *flags]
         with self.log.open("wb") as log, self._said.open("wb") as said:
             self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=log, start_new_session=True)
-        self._family = {psutil.Process(self._popen.pid)}
+        self.process = psutil.Process(self._popen.pid)
+        self._family = {self.process}
 
     def __enter__(self) -> Self:
         return self

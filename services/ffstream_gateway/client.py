@@ -132,6 +132,10 @@ class Client:
         """Fall asleep for ``dreams`` negatives, or for what is owed."""
         return self._ask("POST", "/sleep", json={"dreams": dreams})
 
+    def snapshot(self) -> Json:
+        """Have everything saved; answers as soon as its place in the journal is known."""
+        return self._ask("POST", "/snapshots")
+
     def status(self) -> Json:
         """What the service is doing and has learned."""
         return self._ask("GET", "/status")

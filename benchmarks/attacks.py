@@ -1,0 +1,264 @@
+"""A service under load whose processes are killed and stopped, and the proof that its weights do not show it.
+
+After an attack the service takes a snapshot. In the end a network in this process learns the whole journal in one go, and
+every snapshot must be, file by file, what that network was at the same event.
+"""
+
+import hashlib
+import json
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import psutil
+from safetensors.torch import save
+
+from ffstream import NetworkConfig, Stream
+from ffstream.checks.chain import learn
+from ffstream.datasets import load
+from ffstream.network import Network
+from ffstream.stream.events import Wake
+from ffstream.stream.snapshot import MANIFEST, folder_of
+from ffstream.stream.stream import SNAPSHOTS
+from ffstream_gateway.child import Child, ChildError
+from ffstream_gateway.client import Client, ClientError
+from ffstream_gateway.feeding import Background
+
+DATA = load("digits")
+NETWORK = NetworkConfig(inputs=DATA.inputs, classes=DATA.classes, units=(300, 200, 100), batch=25)
+CHUNK = 20
+"""What is learned, by which network, and frames in a request."""
+
+WITHIN = 150.0
+PAUSE = 0.05
+FROZEN = 3.0
+"""Seconds: for a service to recover, between two requests, and that a stopped gateway stands still."""
+
+MARK = 2**20
+"""A frame's number, divided by this, stands in its first pixel, which is black in every digit."""
+
+
+class AttackError(Exception):
+    """The service did not keep its promise."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What is done to which processes, one after the other, and at what moment (one of :data:`MOMENTS`).
+
+    Targets are parts of the chain (``layer-0``, ``dreamer``), ``gateway``, ``raylet``, ``gcs_server``, or ``ray``: all of it.
+    """
+
+    moment: str
+    targets: tuple[str, ...]
+    sent: signal.Signals = signal.SIGKILL
+
+    def __str__(self) -> str:
+        return f"{self.moment}: {self.sent.name} to {', then '.join(self.targets)}"
+
+
+class Victim:
+    """A service on one folder that is fed without pause.
+
+    Args:
+        folder: of the service; it must not exist, and stays.
+        flags: of ``ffstream serve``, in addition.
+    """
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder = folder
+        network = ["--units", ",".join(map(str, NETWORK.units)), "--batch", str(NETWORK.batch), "--every", "500"]
+        network += ["--label-lifetime", "1000000", "--snapshots-kept", "1000"]
+        self._flags = ["--folder", str(folder), "--port", str(_free_port()), "--log-level", "info", *network, *flags]
+        self._saved: dict[int, dict[str, str]] = {}
+        self._acknowledged = self._sent = 0
+        self._lull = threading.Event()
+        self._gone: list[Child] = []
+
+    def __enter__(self) -> Self:
+        self.child = Child(self._flags)
+        self.client = Client(self.child.url())
+        self.client.ready(WITHIN)
+        self._load = Background(self._feed)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._load.close()
+        self.client.close()
+        for child in self._gone:
+            with suppress(ChildError):
+                child.__exit__(None)
+        self.child.__exit__(kind)
+
+    def _feed(self, stop: threading.Event) -> None:
+        """Every seventh frame has no label. A request is repeated until it is answered."""
+        while not stop.wait(PAUSE):
+            if self._lull.is_set():
+                continue
+            rows = np.arange(self._sent, self._sent + CHUNK)
+            chosen = rows % len(DATA.x)
+            frames = DATA.x[chosen].astype(np.float32) / 255
+            frames[:, 0] = rows / MARK
+            self._sent += CHUNK
+            answer = self.client.feed(frames, np.where(rows % 7 == 0, -1, DATA.y[chosen]), key=f"from {rows[0]}")
+            if answer["first"] != rows[0] + 1:
+                raise AttackError(f"frame {rows[0] + 1} was accepted as {answer['first']}")
+            self._acknowledged = int(answer["last"])
+
+    def suffer(self, attack: Attack, *, save: bool = True) -> float:
+        """Attack, wait until all that was accepted is learned, and take a snapshot to compare.
+
+        Returns:
+            Seconds from the attack until a new chain was up and had caught up.
+
+        Raises:
+            AttackError: when the service does not recover.
+        """
+        self._lull.clear()
+        self._learn_some()
+        MOMENTS[attack.moment](self)
+        chains, began = self._chains(), time.monotonic()
+        for target in attack.targets:
+            self._send(target, attack.sent)
+        if (attack.targets, attack.sent) != (("gateway",), signal.SIGSTOP):
+            _wait(lambda: self._chains() > chains, f"{attack}: no new chain")
+        self._lull.set()
+        _wait(self._caught_up, f"{attack}: not all is learned")
+        seconds = time.monotonic() - began
+        if save:
+            self._save()
+        return seconds
+
+    def _send(self, target: str, sent: signal.Signals) -> None:
+        if target != "gateway":
+            for process in _wait(lambda: list(self._processes(target)), f"no process of {target}"):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(sent)
+            return
+        self.child.process.send_signal(sent)
+        if sent is signal.SIGSTOP:
+            time.sleep(FROZEN)
+            self.child.process.send_signal(signal.SIGCONT)
+        else:
+            self._gone.append(self.child)
+            self.child = Child(self._flags)
+            self.child.url()
+
+    def _processes(self, target: str) -> Iterator[psutil.Process]:
+        """Those of a part that are known by number, else those that have its name."""
+        pids = [int(pid) for pid in re.findall(rf"{target} is process (\d+)", self.child.log.read_text())]
+        if pids and psutil.pid_exists(pids[-1]):
+            yield psutil.Process(pids[-1])
+            return
+        name = {"ray": "", "dreamer": "ray::Dreamer"}.get(target, "ray::Layer" if target.startswith("layer") else target)
+        for process in self.child.process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if process.name().startswith(name):
+                    yield process
+                    if target.startswith("layer"):
+                        return
+
+    def _chains(self) -> int:
+        """How many chains there have been."""
+        return sum(child.log.read_text().count("the chain is up") for child in (*self._gone, self.child))
+
+    def _learn_some(self) -> None:
+        before = self.client.status()["frames"]
+        _wait(lambda: self.client.status()["frames"] >= before + 10 * CHUNK, "nothing is learned")
+
+    def _caught_up(self) -> bool:
+        status = self.client.status()
+        return bool(status["state"] == "ready" and status["frames"] == status["accepted"] >= self._sent)
+
+    def _save(self) -> None:
+        seq = int(self.client.snapshot()["seq"])
+        manifest = folder_of(self.folder / SNAPSHOTS, seq) / MANIFEST
+        _wait(manifest.exists, f"snapshot {seq} is not committed")
+        self._saved[seq] = json.loads(manifest.read_text())["files"]
+
+    def until_saving(self) -> None:
+        """A snapshot is being written: its folder is there, its manifest is not."""
+        folder = folder_of(self.folder / SNAPSHOTS, int(self.client.snapshot()["seq"]))
+        _wait(folder.exists, "no snapshot is written", every=0.001)
+
+    def until_asleep(self) -> None:
+        """A long sleep has begun."""
+        self.client.sleep(dreams=2000)
+        _wait(lambda: self.client.status()["phase"] == "sleep", "it does not fall asleep")
+
+    def until_recovering(self) -> None:
+        """A layer was killed, and the service has noticed."""
+        self._send("layer-0", signal.SIGKILL)
+        _wait(lambda: self.client.state() in ("recovering", "replaying"), "a dead layer is not noticed", every=0.01)
+
+    def prove(self) -> int:
+        """After the end: nothing acknowledged is lost or there twice, and all snapshots are those of an undisturbed network.
+
+        Returns:
+            Frames in the journal.
+
+        Raises:
+            AttackError: when that is not so.
+        """
+        stream = Stream.in_process(NETWORK, folder=self.folder)
+        stream.settle()
+        journal = stream.journal
+        frames, _ = journal.read(1, journal.last_frame)
+        _require((frames[:, 0] * MARK).tolist() == list(range(journal.last_frame)), "a frame is lost, or there twice")
+        _require(journal.last_frame >= self._acknowledged, "an acknowledged frame is lost")
+        network, named = Network(NETWORK, journal.recall), 0
+        for recorded in journal.events(0, limit=journal.last_seq):
+            learn(network, journal, recorded)
+            if isinstance(recorded.event, Wake):
+                _require(recorded.event.first == named + 1, "a frame is not learned exactly once")
+                named = recorded.event.last
+            if recorded.seq in self._saved:
+                _require(
+                    _files(network) == self._saved[recorded.seq], f"snapshot {recorded.seq} is not that of an undisturbed run"
+                )
+        _require(named == journal.last_frame == stream.progress.frames, "a frame is not learned exactly once")
+        _require(stream.chain.digests() == network.digests(), "the weights are not those of an undisturbed run")
+        stream.close()
+        return journal.last_frame
+
+
+MOMENTS: dict[str, Callable[[Victim], None]] = {
+    "awake": lambda _: None,
+    "saving": Victim.until_saving,
+    "asleep": Victim.until_asleep,
+    "recovering": Victim.until_recovering,
+}
+"""When an attack comes."""
+
+
+def _files(network: Network) -> dict[str, str]:
+    return {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
+
+
+def _require(holds: bool, broken: str) -> None:
+    if not holds:
+        raise AttackError(broken)
+
+
+def _wait(condition: Callable[[], Any], failure: str, every: float = 0.05) -> Any:
+    """What ``condition`` gives once it is true; a service that does not answer has not fulfilled it."""
+    end = time.monotonic() + WITHIN
+    while time.monotonic() < end:
+        with suppress(ClientError):
+            if found := condition():
+                return found
+        time.sleep(every)
+    raise AttackError(f"{failure} within {WITHIN:.0f} s")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
