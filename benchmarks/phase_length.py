@@ -1,9 +1,10 @@
 """How long wake and sleep may be: test accuracy against the length of a phase, sleep being negatives only.
 
 ``python -m benchmarks.phase_length --data FOLDER`` (or ``make bench-phase-length``). A phase of n is n micro-batches of 100
-awake and as many asleep. ffstream has the library's defaults; the rates of the plain rule and of Adam are tuned for every phase
-length, by goodness after one pass on the last 10,000 training images. The floor is a network whose layers do not move while its
-readout learns.
+awake and as many asleep. ffstream has the library's defaults, once with negatives only and once with cycles: 5 batches of
+replayed positives before 5 of negatives, which is twice the sleep. The rates of the plain rule and of Adam are tuned for every
+phase length, by goodness after one pass on the last 10,000 training images. The floor is a network whose layers do not move
+while its readout learns.
 """
 
 from dataclasses import replace
@@ -19,6 +20,9 @@ from benchmarks.search import Axis, tune
 PHASES = (1, 3, 10, 30, 100, 300, 600)
 PASSES = 5
 OURS = "ffstream"
+VARIANTS: dict[str, dict[str, Any]] = {OURS: {}, "ffstream-cycles": {"cycle": 5}}
+"""Curves of the library's own rule, with the constants that they add to its defaults."""
+
 READINGS = ("goodness", "one_pass")
 
 LOSS_TARGET = 0.5
@@ -63,13 +67,13 @@ def accuracy(ledger: Ledger, run: Run, seeds: range) -> list[dict[str, float]]:
     return [{reading: 100 * (1 - mean(errors[reading] for errors in each)) for reading in READINGS} for each in by_pass]
 
 
-def curves(ledger: Ledger, run: Run, phases: list[int], seeds: range) -> dict[str, Curve]:
-    """Accuracy against phase length for every rule."""
-    found: dict[str, Curve] = {OURS: {}, "plain": {}, "adam": {}}
-    for phase in phases:
-        for rule, curve in found.items():
-            each = replace(run, constants={"phase": phase})
-            curve[phase] = accuracy(ledger, each if rule == OURS else tuned(ledger, each, rule), seeds)
+def curves(ledger: Ledger, run: Run, names: list[str], phases: list[int], seeds: range) -> dict[str, Curve]:
+    """Accuracy against phase length, by the name of a variant or of another rule."""
+    found: dict[str, Curve] = {name: {} for name in names}
+    for name, curve in found.items():
+        for phase in phases:
+            each = replace(run, constants={"phase": phase} | VARIANTS.get(name, {}))
+            curve[phase] = accuracy(ledger, each if name in VARIANTS else tuned(ledger, each, name), seeds)
     return found
 
 
@@ -106,13 +110,15 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--phases", nargs="*", type=int, default=list(PHASES))
     parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--curves", nargs="*", choices=[*VARIANTS, *RATES], default=[*VARIANTS, *RATES], help="beside ffstream")
     given = parser.parse_args()
 
     ledger = Ledger(given.results / "phase_length.jsonl", given.data, workers=given.workers, fresh=given.fresh)
     seeds = range(given.seeds)
     run = Run("ffstream", {}, (500, 500, 500), batch=100, passes=given.passes)
     floor = accuracy(ledger, replace(run, constants=STILL), seeds)
-    found = curves(ledger, run, given.phases, seeds)
+    names = [OURS, *(name for name in given.curves if name != OURS)]
+    found = curves(ledger, run, names, given.phases, seeds)
     title = f"784-500-500-500, means of {given.seeds} seeds"
     for number in sorted({1, given.passes}):
         report(given.results, found, floor, number, title)

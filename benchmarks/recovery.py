@@ -15,9 +15,9 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import ray
 import torch
 
 from benchmarks.attacks import DATA, Attack, AttackError, Victim
@@ -107,7 +107,7 @@ def report(outcomes: list[Outcome], beyond: list[float]) -> str:
     lines = [
         "# Recovery",
         "",
-        f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, ray {ray.__version__}.",
+        f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, ray {version('ray')}.",
         "",
     ]
     lines += ["| attack | seconds until all accepted frames were learned |", "|---|---|"]
