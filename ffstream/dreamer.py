@@ -19,6 +19,10 @@ from ffstream.outcome import Dreamt, Learned
 from ffstream.polarity import Polarity
 from ffstream.stream.events import Recorded, Sleep
 from ffstream.stream.snapshot import digest
+from ffstream.teaching import Teaching
+
+UNDER_WAY = 4
+"""Batches of a sleep that may be in the chain at once."""
 
 
 class Dreamer:
@@ -28,11 +32,14 @@ class Dreamer:
         self.memory = NEGATIVES[config.negatives](config.memory, config.classes, config.seed)
         self.sleeps = torch.zeros((), dtype=torch.int64)
         self.recall = recall
+        self._night = Teaching(UNDER_WAY)
 
     def finish(self, message: Message) -> Learned | Dreamt:
         """Take in what the last layer hands on."""
         seq, step = message.position
         if step:
+            if message.polarity is Polarity.NEGATIVE:
+                self._night.observe(step, message.reports)
             return Dreamt(seq, step, message.polarity, message.ids, message.labels, message.reports)
         seen = message.known if self.memory.wrong_labels else slice(None)
         self.memory.observe(message.ids[seen], message.labels[seen], message.prediction[seen])
@@ -42,20 +49,19 @@ class Dreamer:
         """The negatives of a sleep, and what it replays, in the order in which the layers learn them.
 
         How many sleeps there were, and not the event's number, keys the random numbers: barriers in between change no dream.
+        No more than :data:`UNDER_WAY` of them may be asked for that are not finished yet.
         """
         self.sleeps += 1
+        self._night = Teaching(UNDER_WAY)
         drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall)
-        for step, (polarity, frames, labels, ids) in enumerate(self._turns(drawn, sleep.cycle), start=1):
-            yield Batch(Position(recorded.seq, step), polarity, frames, labels, torch.from_numpy(ids))
-
-    def _turns(self, drawn: Iterator[Dream], cycle: int) -> Iterator[tuple[Polarity, Tensor, Tensor, NDArray[np.int64]]]:
-        """Polarity, frames, labels and numbers: ``cycle`` batches of frames as they were, then as many of dreams."""
-        while dreams := list(itertools.islice(drawn, max(cycle, 1))):
-            if cycle:
-                for dream in dreams:
-                    yield Polarity.POSITIVE, dream.seen, dream.own, dream.ids
-            for dream in dreams:
-                yield Polarity.NEGATIVE, dream.frames, dream.labels, dream.ids
+        step = 0
+        while not self._night.is_over(sleep.enough, step):
+            turn = list(itertools.islice(drawn, max(sleep.cycle, 1)))
+            if not turn:
+                return
+            for polarity, frames, labels, ids in _in_order(turn, replayed=sleep.cycle > 0):
+                step += 1
+                yield Batch(Position(recorded.seq, step), polarity, frames, labels, torch.from_numpy(ids))
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next sleep depends on, by name."""
@@ -64,6 +70,15 @@ class Dreamer:
     def digest(self) -> str:
         """A sha256 of the state."""
         return digest(self.state())
+
+
+def _in_order(dreams: list[Dream], replayed: bool) -> Iterator[tuple[Polarity, Tensor, Tensor, NDArray[np.int64]]]:
+    """Polarity, frames, labels and numbers: of the frames as they were, when they are replayed, and then of the dreams."""
+    if replayed:
+        for dream in dreams:
+            yield Polarity.POSITIVE, dream.seen, dream.own, dream.ids
+    for dream in dreams:
+        yield Polarity.NEGATIVE, dream.frames, dream.labels, dream.ids
 
 
 def first_remembered(state: Mapping[str, Tensor]) -> int | None:

@@ -21,12 +21,16 @@ class Schedule:
         idle: sleep when something is owed and no frame has waited for this many seconds; None for never.
         dreams_per_frame: negatives for every labelled frame.
         cycle: 0 for negatives only; n to alternate n batches of replayed positives with n of negatives, for very long days.
+        enough: end a phase before its time, wake as well as sleep, when its rows have little left to teach: when the share of
+            those that layers still learn from has come down to this. None for never. Measured on MNIST with days of 50,000
+            frames it brings most of what shorter days bring; with days of 1,000 it changes nothing.
     """
 
     every: int | None = 1000
     idle: float | None = 5.0
     dreams_per_frame: float = 1.0
     cycle: int = 0
+    enough: float | None = None
 
     def __post_init__(self) -> None:
         if self.every is not None and self.every < 1:
@@ -37,6 +41,12 @@ class Schedule:
             raise ConfigError(f"dreams_per_frame: got {self.dreams_per_frame}, expected a number above 0 and at most 100")
         if not 0 <= self.cycle <= LONGEST_CYCLE:
             raise ConfigError(f"cycle: got {self.cycle}, expected 0 to {LONGEST_CYCLE} batches")
+        if self.enough is not None and not 0 < self.enough < 1:
+            raise ConfigError(f"enough: got {self.enough}, expected a share between 0 and 1, or nothing")
+
+    def sleep(self, dreams: int, batch: int, reason: str) -> Sleep:
+        """A sleep of at least ``dreams`` dreams, in batches of ``batch``."""
+        return Sleep(-(-dreams // batch), batch, reason, self.cycle, self.enough)
 
 
 class SleepDebt:
@@ -60,17 +70,24 @@ class SleepDebt:
             case Barrier() | Restore():
                 pass
 
-    def due(self, schedule: Schedule, idle_for: float) -> str | None:
-        """The reason to sleep now, or None."""
+    def due(self, schedule: Schedule, idle_for: float, day_over: bool) -> str | None:
+        """The reason to sleep now, or None.
+
+        Args:
+            schedule: what may be a reason.
+            idle_for: seconds since a frame last waited.
+            day_over: whether this day's frames have little left to teach.
+        """
         if not self.frames:
             return None
         if schedule.every is not None and self.frames >= schedule.every:
             return "every"
+        if day_over:
+            return "enough"
         if schedule.idle is not None and idle_for >= schedule.idle:
             return "idle"
         return None
 
     def plan(self, schedule: Schedule, batch: int, reason: str) -> Sleep:
         """The sleep that pays the debt, in batches of ``batch`` dreams."""
-        dreams = self.frames * schedule.dreams_per_frame
-        return Sleep(steps=-(-int(dreams) // batch), batch=batch, reason=reason, cycle=schedule.cycle)
+        return schedule.sleep(int(self.frames * schedule.dreams_per_frame), batch, reason)

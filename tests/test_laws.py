@@ -86,13 +86,17 @@ def replaying(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, replace(SCHEDULE, cycle=2), folder=folder)
 
 
+def impatient(folder: Path) -> Stream:
+    return Stream.in_process(NETWORK, replace(SCHEDULE, cycle=1, enough=0.9), folder=folder)
+
+
 @parametrize(checks.CHAIN_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient])
 def test_chain(check, make):
     check(make)
 
 
 @parametrize(checks.DURABLE_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, few_credits, replaying])
+@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient])
 def test_durable_chain(check, make):
     check(make)

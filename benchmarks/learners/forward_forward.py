@@ -2,13 +2,14 @@
 
 import functools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 
-OWN = ("phase", "rule", "awake", "shift", "cycle")
+OWN = ("phase", "rule", "awake", "shift", "cycle", "enough")
 """Constants of a run that are not fields of the layer's configuration."""
 
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
@@ -21,12 +22,12 @@ class ForwardForward:
     Args:
         config: of the network.
         phase: micro-batches in a wake phase; the sleep after it is as long. None for no sleep.
-        cycle: batches replayed as positives before as many of dreams, in sleep; 0 for negatives only.
+        chosen: fields of the :class:`Schedule` beside the phase.
     """
 
-    def __init__(self, config: NetworkConfig, phase: int | None, cycle: int = 0) -> None:
+    def __init__(self, config: NetworkConfig, phase: int | None, **chosen: Any) -> None:
         every = phase * config.batch if phase is not None else None
-        self.stream = Stream.in_process(config, Schedule(every=every, idle=None, cycle=cycle))
+        self.stream = Stream.in_process(config, Schedule(every=every, idle=None, **chosen))
 
     def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`.
@@ -57,7 +58,8 @@ class ForwardForward:
 def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForward:
     """The library's network with its default constants, but for those that ``shape.constants`` names."""
     config = network_config(shape.constants, shape, inputs, classes)
-    return ForwardForward(config, shape.constants["phase"], shape.constants.get("cycle", 0))
+    chosen = {name: shape.constants[name] for name in ("cycle", "enough") if name in shape.constants}
+    return ForwardForward(config, shape.constants["phase"], **chosen)
 
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:

@@ -12,16 +12,13 @@ from ffstream.actors.layer_actor import Publication
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
-from ffstream.dreamer import Dreamer
+from ffstream.dreamer import UNDER_WAY, Dreamer
 from ffstream.message import Batch, Message
 from ffstream.outcome import Dreamt, Passed, Restored, Saved, Slept
 from ffstream.stage import restore
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
 from ffstream.stream.sqlite_journal import SqliteJournal
-
-DREAMS_UNDER_WAY = 4
-"""Batches of dreams in the chain at once."""
 
 
 @dataclass
@@ -113,7 +110,7 @@ class DreamerActor:
 
     def _dream(self, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""
-        while asleep.sent - asleep.back < DREAMS_UNDER_WAY:
+        while asleep.sent - asleep.back < UNDER_WAY:
             batch = next(asleep.dreams, None)
             if batch is None:
                 break

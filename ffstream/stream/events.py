@@ -34,6 +34,8 @@ class Sleep:
     """A sleep of ``steps`` batches of ``batch`` dreams each; ``reason`` says what asked for it.
 
     With a ``cycle`` of n it alternates: n batches of the frames as they were, replayed as positives, then n of dreams of them.
+    It ends before its time when no more than a share of ``enough`` of its dreams still teach
+    (:class:`~ffstream.teaching.Teaching`).
     """
 
     kind: ClassVar[str] = "sleep"
@@ -41,6 +43,7 @@ class Sleep:
     batch: int
     reason: str
     cycle: int = 0
+    enough: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ what the journal already holds. It knows neither threads nor transports; time co
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from ffstream.errors import JournalError, UnknownSnapshotError
+from ffstream.outcome import Learned, Outcome, Slept
 from ffstream.schedule import Schedule, SleepDebt
-from ffstream.stream.events import Barrier, Event, Recorded, Sleep, Wake
+from ffstream.stream.events import Barrier, Event, Recorded, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.lineage import Lineage
+from ffstream.teaching import Teaching
 
 
 class Sequencer:
@@ -23,6 +25,7 @@ class Sequencer:
         journal: what has been accepted and what has been decided.
         schedule: when to sleep; may be replaced at any time.
         batch: frames in a full micro-batch, and dreams in a batch of negatives.
+        credits: events that may be under way at once.
         patience: seconds that a frame may wait for its micro-batch to fill.
         unlabelled: whether frames without a label are owed sleep too.
         snapshot_every: events after which a barrier is due; None for barriers on request only.
@@ -35,6 +38,7 @@ class Sequencer:
         schedule: Schedule,
         *,
         batch: int,
+        credits: int = 8,
         patience: float = 0.02,
         unlabelled: bool = False,
         snapshot_every: int | None = None,
@@ -47,6 +51,7 @@ class Sequencer:
         self.snapshot_every = snapshot_every
         self.sent = 0
         self.debt = SleepDebt(unlabelled)
+        self.day = Teaching(credits)
         self.lineage = Lineage.of(journal)
         self._clock = clock
         self._requests: deque[tuple[Callable[[], Event], Future[Recorded]]] = deque()
@@ -54,16 +59,18 @@ class Sequencer:
         self._busy_at = clock()
         self._barrier_at = 0
 
-    def rewind(self, after: int, owed: int = 0) -> None:
+    def rewind(self, after: int, owed: int = 0, taught: Iterable[tuple[int, float]] = ()) -> None:
         """Hand out again everything that came of event ``after``.
 
         Args:
             after: the event.
             owed: labelled frames that had been learned since a sleep by then.
+            taught: what ``day.latest()`` was then.
         """
         self.lineage = Lineage.of(self.journal)
         self.sent = self._barrier_at = after
         self.debt.frames = owed
+        self.day = Teaching(self.day.under_way, taught)
 
     @property
     def replaying(self) -> bool:
@@ -74,6 +81,14 @@ class Sequencer:
     def waiting(self) -> int:
         """Accepted frames that no event names yet."""
         return self.journal.last_frame - self.journal.sequenced
+
+    def observe(self, outcome: Outcome) -> None:
+        """Take in what came out of the chain: it may be a reason to sleep."""
+        match outcome:
+            case Learned() if outcome.reports:
+                self.day.observe(outcome.seq, outcome.reports)
+            case Slept():
+                self.day = Teaching(self.day.under_way)
 
     def request(self, plan: Callable[[], Event]) -> Future[Recorded]:
         """Have an event planned and journaled as soon as what is under way is sent.
@@ -91,7 +106,7 @@ class Sequencer:
         def plan() -> Event:
             if dreams is None:
                 return self.debt.plan(self.schedule, self.batch, "request")
-            return Sleep(-(-dreams // self.batch), self.batch, "request", self.schedule.cycle)
+            return self.schedule.sleep(dreams, self.batch, "request")
 
         return self.request(plan)
 
@@ -151,7 +166,7 @@ class Sequencer:
         waiting = self.waiting
         if waiting:
             self._busy_at = now
-        reason = self.debt.due(self.schedule, now - self._busy_at)
+        reason = self.debt.due(self.schedule, now - self._busy_at, self.day.is_over(self.schedule.enough, self.sent))
         if reason:
             return self.debt.plan(self.schedule, self.batch, reason)
         if not waiting:

@@ -90,6 +90,7 @@ class Stream:
             journal,
             schedule or Schedule(),
             batch=config.batch,
+            credits=credits,
             unlabelled=not config.wrong_labels,
             snapshot_every=snapshot_every,
             clock=clock,
@@ -158,7 +159,9 @@ class Stream:
         self._fold = ProgressFold()
         if newest is not None:
             self._fold.restore(newest.seq, newest.progress)
-        self.sequencer.rewind(newest.seq if newest else 0, owed=newest.progress["owed"] if newest else 0)
+            self.sequencer.rewind(newest.seq, newest.progress["owed"], newest.progress.get("taught", ()))
+        else:
+            self.sequencer.rewind(0)
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
@@ -379,6 +382,7 @@ class Stream:
 
     def _take(self, outcome: Outcome) -> None:
         self._fold.observe(outcome)
+        self.sequencer.observe(outcome)
         if not isinstance(outcome, Dreamt | Passed):
             self._in_flight -= 1
         match outcome:
@@ -387,7 +391,7 @@ class Stream:
             case Slept():
                 self._asleep = False
             case Passed():
-                self._scores[outcome.seq] |= self._fold.to_dict()
+                self._scores[outcome.seq] |= self._fold.to_dict() | {"taught": self.sequencer.day.latest()}
             case Saved():
                 self._keep_predictions()  # no replay makes those before a snapshot again
                 self.archive.commit(outcome, self._scores.pop(outcome.seq))

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,7 +86,7 @@ def open_schedule(settings: Settings) -> Schedule:
     path = settings.folder / SCHEDULE
     if path.exists():
         return _read(path, lambda found: Schedule(**found))
-    return Schedule(every=settings.every, idle=settings.idle, dreams_per_frame=settings.dreams_per_frame, cycle=settings.cycle)
+    return Schedule(**{field.name: getattr(settings, field.name) for field in fields(Schedule)})
 
 
 def keep_schedule(folder: Path, schedule: Schedule) -> None:

@@ -13,7 +13,7 @@ from ffstream.stream.events import Recorded, Sleep
 from ffstream.stream.stream import Stream
 from ffstream_gateway.service import Service
 
-SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0, "cycle": 0}
+SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0, "cycle": 0, "enough": None}
 REPORT = {"goodness": 1.07, "p_positive": 0.97, "taught": 0.2}
 
 
@@ -104,7 +104,8 @@ class SleepPlanned(BaseModel):
 
 
 class ScheduleModel(BaseModel):
-    """When the network sleeps: after ``every`` labelled frames, after ``idle`` seconds without any, or on request only."""
+    """When the network sleeps: after ``every`` labelled frames, after ``idle`` seconds without any, when phases have taught
+    ``enough``, or on request only."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [SCHEDULE]})
 
@@ -112,6 +113,9 @@ class ScheduleModel(BaseModel):
     idle: Annotated[StrictFloat | None, Field(gt=0, allow_inf_nan=False, description="seconds; null for never")]
     dreams_per_frame: Annotated[StrictFloat, Field(gt=0, le=100)] = 1.0
     cycle: Annotated[StrictInt, Field(ge=0, le=LONGEST_CYCLE, description="replay n batches, then dream n; 0: dream only")] = 0
+    enough: Annotated[
+        StrictFloat | None, Field(gt=0, lt=1, description="share of rows still learned from that ends a phase; null for never")
+    ] = None
 
     def schedule(self) -> Schedule:
         """As the stream takes it."""

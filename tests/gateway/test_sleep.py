@@ -33,7 +33,7 @@ def test_on_request_for_what_is_owed(gateway, frames):
     assert state["last"]["reason"] == "request"
     assert state["last"]["dreams"] == 100
     assert state["last"]["at"] == pytest.approx(app.events("sleep")[0].at)
-    assert state["schedule"] == {"every": None, "idle": None, "dreams_per_frame": 2.0, "cycle": 0}
+    assert state["schedule"] == {"every": None, "idle": None, "dreams_per_frame": 2.0, "cycle": 0, "enough": None}
     assert reasons(app) == ["request"]
 
 
@@ -97,8 +97,8 @@ def test_frames_fed_during_sleep_are_learned_afterwards_in_order(gateway, frames
 
 def test_a_schedule_is_kept_over_a_restart(gateway, frames):
     app = gateway.open(every=500)
-    assert app.get("/schedule") == {"every": 500, "idle": None, "dreams_per_frame": 1.0, "cycle": 0}
-    wanted = {"every": 25, "idle": 60.0, "dreams_per_frame": 0.5, "cycle": 3}
+    assert app.get("/schedule") == {"every": 500, "idle": None, "dreams_per_frame": 1.0, "cycle": 0, "enough": None}
+    wanted = {"every": 25, "idle": 60.0, "dreams_per_frame": 0.5, "cycle": 3, "enough": 0.25}
     answer = app.http.put("/schedule", json=wanted)
     assert answer.status_code == 200
     assert answer.json() == app.get("/schedule") == app.get("/sleep")["schedule"] == wanted
@@ -117,7 +117,7 @@ def test_a_schedule_is_kept_over_a_restart(gateway, frames):
 def test_a_schedule_may_say_never(gateway):
     app = gateway.open(every=5, idle=1.0)
     never = {"every": None, "idle": None}
-    assert app.http.put("/schedule", json=never).json() == {**never, "dreams_per_frame": 1.0, "cycle": 0}
+    assert app.http.put("/schedule", json=never).json() == {**never, "dreams_per_frame": 1.0, "cycle": 0, "enough": None}
     app.accepted(np.ones((20, 64)), [1] * 20)
     app.settle()
     assert reasons(app) == []

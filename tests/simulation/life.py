@@ -153,7 +153,12 @@ class Life:
 
         journal.prune = prune_what_is_noted
         snapshots = self.folder / SNAPSHOTS
-        schedule = Schedule(every=self.rng.choice((3, 6, 12, None)), idle=self.rng.choice((None, 1.0)))
+        schedule = Schedule(
+            every=self.rng.choice((3, 6, 12, None)),
+            idle=self.rng.choice((None, 1.0)),
+            cycle=self.rng.choice((0, 0, 0, 1)),
+            enough=self.rng.choice((None, None, 0.95)),
+        )
 
         def open_chain(start: Any) -> RayChain:
             self.happened["starts from a snapshot" if start else "starts from nothing"] += 1
