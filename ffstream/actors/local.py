@@ -11,13 +11,14 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import ray
 
+from ffstream.actors.servers import GCS, StandIn, descendants, kill, servers, serves
 from ffstream.errors import ChainError
 
 OBJECT_STORE = 256 << 20
@@ -41,6 +42,7 @@ class LocalRay:
         self._folder: str | None = None
         self._servers: list[psutil.Process] = []
         self._family: set[psutil.Process] = set()
+        self._stand_in: StandIn | None = None
 
     def open(self) -> None:
         """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
@@ -57,10 +59,11 @@ class LocalRay:
         try:
             with _same_answer_to_sigterm():
                 self._init(self._folder)
+            self._servers = servers()
+            self._stand_in = StandIn(next(server for server in self._servers if server.name() == GCS))
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
-        self._servers = _servers()
 
     def _init(self, folder: str) -> None:
         ray.init(
@@ -84,50 +87,25 @@ class LocalRay:
         if ailing := self._ailing():
             raise ChainError(f"Ray has failed: servers {ailing} do not run")
         if not self._family:
-            self._family = _descendants(self._servers)
+            self._family = descendants(self._servers)
 
     def _ailing(self) -> list[int]:
         """Process numbers of the servers that are gone, or stand still."""
-        return [server.pid for server in self._servers if not _serves(server)]
+        return [server.pid for server in self._servers if not serves(server)]
 
     def close(self) -> None:
         """Stop Ray if it was started here."""
         if self._folder is None:
             return
-        family = self._family | _descendants(_servers())
+        if self._stand_in is not None:
+            self._stand_in.close()
+        family = self._family | descendants(servers())
         if self._ailing():
-            _kill(family)
+            kill(family)
         ray.shutdown()
-        _kill(psutil.wait_procs(family, timeout=GRACE)[1])
+        kill(psutil.wait_procs(family, timeout=GRACE)[1])
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder, self._servers, self._family = None, [], set()
-
-
-def _servers() -> list[psutil.Process]:
-    """What Ray starts here itself; everything else is started by these."""
-    return [child for child in psutil.Process().children() if child.name() in ("raylet", "gcs_server")]
-
-
-def _descendants(servers: list[psutil.Process]) -> set[psutil.Process]:
-    """The servers and what they have started. Two of their agents outlive them for a minute."""
-    family = set(servers)
-    for server in servers:
-        with suppress(psutil.NoSuchProcess):
-            family |= set(server.children(recursive=True))
-    return family
-
-
-def _serves(server: psutil.Process) -> bool:
-    try:
-        return server.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, psutil.STATUS_STOPPED)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+        self._folder, self._servers, self._family, self._stand_in = None, [], set(), None
 
 
 def _sweep(place: Path) -> None:

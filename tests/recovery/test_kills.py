@@ -14,12 +14,13 @@ ATTACKS = [
     Attack("recovering", ("dreamer",)),
     Attack("awake", ("gateway", "layer-0")),
     Attack("awake", ("raylet",), signal.SIGSTOP),
+    Attack("recovering", ("ray",)),
 ]
 
 
 @pytest.mark.timeout(400)
 def test_weights_do_not_show_what_the_service_has_suffered(tmp_path: Path) -> None:
-    """Eight kills, the first before any snapshot; after each all snapshots equal those of an undisturbed run, bit for bit."""
+    """Ten kills, the first before any snapshot; after each all snapshots equal those of an undisturbed run, bit for bit."""
     with Victim(tmp_path / "data", "--snapshot-every", "100") as victim:
         for attack in ATTACKS:
             victim.suffer(attack)
