@@ -22,8 +22,7 @@ class Schedule:
         dreams_per_frame: negatives for every labelled frame.
         cycle: 0 for negatives only; n to alternate n batches of replayed positives with n of negatives, for very long days.
         enough: end a phase before its time, wake as well as sleep, when its rows have little left to teach: when the share of
-            those that layers still learn from has come down to this. None for never. Measured on MNIST with days of 50,000
-            frames it brings most of what shorter days bring; with days of 1,000 it changes nothing.
+            those that layers still learn from has come down to this. None for never. It is for long days.
     """
 
     every: int | None = 1000
