@@ -20,7 +20,7 @@ from benchmarks.search import Axis, tune
 PHASES = (1, 3, 10, 30, 100, 300, 600)
 PASSES = 5
 OURS = "ffstream"
-VARIANTS: dict[str, dict[str, Any]] = {OURS: {}, "ffstream-cycles": {"cycle": 5}}
+VARIANTS: dict[str, dict[str, Any]] = {OURS: {}, "ffstream-cycles": {"cycle": 5}, "ffstream-enough": {"enough": 0.3}}
 """Curves of the library's own rule, with the constants that they add to its defaults."""
 
 READINGS = ("goodness", "one_pass")
