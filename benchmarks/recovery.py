@@ -90,7 +90,7 @@ def recovery_seconds(repeats: int) -> list[float]:
             learning = time.monotonic() - began
             killed = time.monotonic()
             assert isinstance(stream.chain, RayChain)
-            os.kill(stream.chain.pids[part], signal.SIGKILL)
+            os.kill(stream.chain.crew.pids[part], signal.SIGKILL)
             with suppress(ChainError):
                 while True:
                     stream.step(0.1)

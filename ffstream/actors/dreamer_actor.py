@@ -1,5 +1,6 @@
 """The dreamer as a Ray actor: the end of the chain, from which outcomes go to the driver and dreams to the first layer."""
 
+import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,100 +53,135 @@ class Outbox:
             return taken
 
 
+class Epoch:
+    """What a dreamer is between two failures; what is left of the one before cannot reach it.
+
+    Args:
+        number: of the epoch.
+        dreamer: to begin with.
+        first: the first layer's actor, where dreams go in.
+    """
+
+    def __init__(self, number: int, dreamer: Dreamer, first: Any) -> None:
+        self.number, self.dreamer, self.first = number, dreamer, first
+        self.outbox = Outbox()
+        self.asleep: Asleep | None = None
+        self.files: dict[int, dict[str, str]] = {}
+
+
 class DreamerActor:
     """A shell around :class:`~ffstream.dreamer.Dreamer`.
 
     It reads dreamt frames back from the journal itself. In sleep it keeps a few batches of dreams under way: each one that
-    comes back from the last layer lets another go in at the first.
+    comes back from the last layer lets another go in at the first. What does not come from the present epoch is dropped.
 
     Args:
         config: of the network.
         journal: file of the SQLite journal.
         snapshots: folder that all actors see.
-        start: snapshot to begin from.
     """
 
-    def __init__(self, config: NetworkConfig, journal: Path, snapshots: Path, start: Manifest | None) -> None:
-        self.guard = Guard("dreamer")
+    def __init__(self, config: NetworkConfig, journal: Path, snapshots: Path) -> None:
+        self.config, self.guard = config, Guard("dreamer")
         self.parts = {"dreamer", *(f"layer-{index}" for index in range(config.depth))}
-        self.dreamer = Dreamer(config, SqliteJournal(journal, config.inputs, read_only=True).recall)
-        self.first: Any = None
-        self.outbox = Outbox()
-        self.saver = Saver(self.guard, snapshots, self._saved)
-        self._asleep: Asleep | None = None
-        self._files: dict[int, dict[str, str]] = {}
+        self.recall = SqliteJournal(journal, config.inputs, read_only=True).recall
+        self.saver = Saver(self.guard, snapshots)
+        self.now = self._epoch(0, None)
         self._saving = threading.Lock()
-        if start is not None:
-            restore(self.dreamer.state(), read_part(snapshots, start, self.guard.name))
+
+    def _epoch(self, number: int, first: Any) -> Epoch:
+        return Epoch(number, Dreamer(self.config, self.recall), first)
 
     @ray.method(concurrency_group="learn")
-    def connect(self, first: Any) -> None:
-        """Say where dreams go in."""
-        self.first = first
+    def open(self, epoch: int, first: Any, start: Manifest | None) -> None:
+        """Begin an epoch.
+
+        Args:
+            epoch: its number.
+            first: the first layer's actor.
+            start: snapshot to begin from.
+        """
+        with self.guard():
+            self.saver.report_to(functools.partial(self._saved, epoch))
+            now = self._epoch(epoch, first)
+            if start is not None:
+                restore(now.dreamer.state(), read_part(self.saver.snapshots, start, self.guard.name))
+            self.now = now
 
     @ray.method(concurrency_group="learn")
-    def learn(self, packed: Packed) -> None:
+    def learn(self, epoch: int, packed: Packed) -> None:
         """What the last layer hands on."""
         with self.guard():
-            outcome = self.dreamer.finish(unpack(packed, Message))
-            self.outbox.put(pack(outcome))
+            now = self.now
+            if epoch != now.number:
+                return
+            outcome = now.dreamer.finish(unpack(packed, Message))
+            now.outbox.put(pack(outcome))
             if isinstance(outcome, Dreamt):
-                assert self._asleep is not None, f"a dream of event {outcome.seq} came while awake"
-                self._asleep.back += 1
-                self._dream(self._asleep)
+                assert now.asleep is not None, f"a dream of event {outcome.seq} came while awake"
+                now.asleep.back += 1
+                self._dream(now, now.asleep)
 
     @ray.method(concurrency_group="learn")
-    def mark(self, recorded: Recorded) -> None:
+    def mark(self, epoch: int, recorded: Recorded) -> None:
         """A sleep, a barrier or a restore has passed all layers."""
         with self.guard():
+            now = self.now
+            if epoch != now.number:
+                return
             match recorded.event:
                 case Sleep() as sleep:
-                    self._asleep = Asleep(recorded.seq, self.dreamer.dreams(recorded, sleep))
-                    self._dream(self._asleep)
+                    now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep))
+                    self._dream(now, now.asleep)
                 case Barrier():
-                    self.outbox.put(pack(Passed(recorded.seq)))
-                    self.saver.save(recorded.seq, self.dreamer.state())
+                    now.outbox.put(pack(Passed(recorded.seq)))
+                    self.saver.save(recorded.seq, now.dreamer.state())
                 case Restore() as restore:
-                    self.outbox.put(pack(Restored(recorded.seq, restore.last)))
+                    now.outbox.put(pack(Restored(recorded.seq, restore.last)))
 
-    def _dream(self, asleep: Asleep) -> None:
+    def _dream(self, now: Epoch, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""
         while asleep.sent - asleep.back < UNDER_WAY:
             batch = next(asleep.dreams, None)
             if batch is None:
                 break
             asleep.sent += 1
-            self.first.enter.remote(pack(batch))
+            now.first.enter.remote(now.number, pack(batch))
         if asleep.sent == asleep.back:
-            self._asleep = None
-            self.outbox.put(pack(Slept(asleep.seq, asleep.sent)))
+            now.asleep = None
+            now.outbox.put(pack(Slept(asleep.seq, asleep.sent)))
 
     @ray.method(concurrency_group="learn")
-    def publish(self, publication: Publication) -> None:
+    def publish(self, epoch: int, publication: Publication) -> None:
         """A publish marker has passed all layers."""
-        self.outbox.put(publication)
+        if epoch == self.now.number:
+            self.now.outbox.put(publication)
 
     @ray.method(concurrency_group="ctl")
-    def saved(self, seq: int, part: str, sha256: str) -> None:
+    def saved(self, epoch: int, seq: int, part: str, sha256: str) -> None:
         """A layer has written its part of snapshot ``seq``."""
-        self._saved(seq, part, sha256)
+        self._saved(epoch, seq, part, sha256)
 
-    def _saved(self, seq: int, part: str, sha256: str) -> None:
+    def _saved(self, epoch: int, seq: int, part: str, sha256: str) -> None:
         with self._saving:
-            files = self._files.setdefault(seq, {})
+            now = self.now
+            if epoch != now.number:
+                return
+            files = now.files.setdefault(seq, {})
             files[part] = sha256
             if files.keys() == self.parts:
-                self.outbox.put(pack(Saved(seq, self._files.pop(seq))))
+                now.outbox.put(pack(Saved(seq, now.files.pop(seq))))
 
     @ray.method(concurrency_group="ctl")
-    def outcomes(self, timeout: float) -> list[Packed | Publication]:
+    def outcomes(self, epoch: int, timeout: float) -> list[Packed | Publication]:
         """What waits for the driver; waits up to ``timeout`` seconds for the first."""
-        return self.outbox.take(timeout)
+        now = self.now
+        return now.outbox.take(timeout) if epoch == now.number else []
 
     @ray.method(concurrency_group="learn")
     def digest(self) -> str:
         """A sha256 of the whole state."""
-        return self.dreamer.digest()
+        return self.now.dreamer.digest()
 
     @ray.method(concurrency_group="ctl")
     def pulse(self) -> Pulse:

@@ -1,5 +1,6 @@
 """A layer as a Ray actor: a shell around :class:`~ffstream.stage.Stage` that hands on by itself."""
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,61 +31,73 @@ class LayerActor:
 
     Its state moves only in the concurrency group ``learn``, which has one thread and keeps the order of every caller. The
     first layer is called by the driver in wake and by the dreamer in sleep, never by both at once; every other layer by the
-    one below.
+    one below. What does not come from the present epoch is dropped.
 
     Args:
         config: of the network.
         index: of the layer, from 0.
-        above: the next layer's actor, or the dreamer's for the last.
-        dreamer: who collects what snapshots consist of.
         snapshots: folder that all actors see.
-        start: snapshot to begin from.
     """
 
-    def __init__(
-        self, config: NetworkConfig, index: int, above: Any, dreamer: Any, snapshots: Path, start: Manifest | None
-    ) -> None:
+    def __init__(self, config: NetworkConfig, index: int, snapshots: Path) -> None:
+        self.config, self.index = config, index
         self.guard = Guard(f"layer-{index}")
-        self.stage = Stage(config, index)
-        self.above = above
-        self.saver = Saver(self.guard, snapshots, dreamer.saved.remote)
-        if start is not None:
-            restore(self.stage.state(), read_part(snapshots, start, self.guard.name))
+        self.saver = Saver(self.guard, snapshots)
+        self.epoch = 0
 
     @ray.method(concurrency_group="learn")
-    def enter(self, packed: Packed) -> None:
+    def open(self, epoch: int, above: Any, dreamer: Any, start: Manifest | None) -> None:
+        """Begin an epoch.
+
+        Args:
+            epoch: its number.
+            above: the next layer's actor, or the dreamer's for the last.
+            dreamer: who collects what snapshots consist of.
+            start: snapshot to begin from.
+        """
+        with self.guard():
+            self.saver.report_to(functools.partial(dreamer.saved.remote, epoch))
+            self.epoch, self.above = epoch, above
+            self.stage = Stage(self.config, self.index)
+            if start is not None:
+                restore(self.stage.state(), read_part(self.saver.snapshots, start, self.guard.name))
+
+    @ray.method(concurrency_group="learn")
+    def enter(self, epoch: int, packed: Packed) -> None:
         """Frames enter the chain here, when this is the first layer."""
         with self.guard():
             batch = unpack(packed, Batch)
-            if self.stage.advance(batch.position):
+            if epoch == self.epoch and self.stage.advance(batch.position):
                 self._learn(self.stage.enter(batch))
 
     @ray.method(concurrency_group="learn")
-    def learn(self, packed: Packed) -> None:
+    def learn(self, epoch: int, packed: Packed) -> None:
         """What the layer below hands on."""
         with self.guard():
             message = unpack(packed, Message)
-            if self.stage.advance(message.position):
+            if epoch == self.epoch and self.stage.advance(message.position):
                 self._learn(message)
 
     def _learn(self, message: Message) -> None:
-        self.above.learn.remote(pack(self.stage.learn(message)))
+        self.above.learn.remote(self.epoch, pack(self.stage.learn(message)))
 
     @ray.method(concurrency_group="learn")
-    def mark(self, recorded: Recorded) -> None:
+    def mark(self, epoch: int, recorded: Recorded) -> None:
         """A sleep, a barrier or a restore passes."""
         with self.guard():
-            if self.stage.advance(Position(recorded.seq), recorded.before):
+            if epoch == self.epoch and self.stage.advance(Position(recorded.seq), recorded.before):
                 if isinstance(recorded.event, Barrier):
                     self.saver.save(recorded.seq, self.stage.state())
-                self.above.mark.remote(recorded)
+                self.above.mark.remote(epoch, recorded)
 
     @ray.method(concurrency_group="learn")
-    def publish(self, publication: Publication) -> None:
+    def publish(self, epoch: int, publication: Publication) -> None:
         """A publish marker passes."""
         with self.guard():
+            if epoch != self.epoch:
+                return
             arrays = [part.numpy() for part in self.stage.weights()]
-            self.above.publish.remote(replace(publication, weights=(*publication.weights, ray.put(arrays))))
+            self.above.publish.remote(epoch, replace(publication, weights=(*publication.weights, ray.put(arrays))))
 
     @ray.method(concurrency_group="learn")
     def digest(self) -> str:

@@ -44,14 +44,17 @@ class LocalRay:
         self._family: set[psutil.Process] = set()
         self._stand_in: StandIn | None = None
 
-    def open(self) -> None:
+    def open(self) -> bool:
         """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
+
+        Returns:
+            Whether it had to be started.
 
         Raises:
             ChainError: when it does not start.
         """
         if ray.is_initialized() and not self._ailing():
-            return
+            return False
         self.close()
         place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_PLACE else "/tmp"
         _sweep(Path(place))
@@ -64,6 +67,7 @@ class LocalRay:
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
+        return True
 
     def _init(self, folder: str) -> None:
         ray.init(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ffstream.actors.chain import RayChain
+from ffstream.actors.crew import Crew
 from ffstream.actors.local import LocalRay
 from ffstream.config import NetworkConfig
 from ffstream.schedule import Schedule
@@ -35,9 +36,15 @@ def open_stream(
     journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
     snapshots = folder / SNAPSHOTS
     local = LocalRay()
+    crew = Crew(config, journal.path, snapshots, local.check)
 
     def open_chain(start: Manifest | None) -> RayChain:
-        local.open()
-        return RayChain(config, journal.path, snapshots, start, watch=local.check)
+        if local.open():
+            crew.forget()
+        return RayChain(crew, start)
 
-    return Stream(config, open_chain, journal, schedule, snapshots=snapshots, closing=local.close, **options)
+    def closing() -> None:
+        crew.close()
+        local.close()
+
+    return Stream(config, open_chain, journal, schedule, snapshots=snapshots, closing=closing, **options)

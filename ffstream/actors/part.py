@@ -64,12 +64,17 @@ class Guard:
 class Saver:
     """Writes one part's state beside the learning: the copy is taken at once, the file is written in a thread."""
 
-    def __init__(self, guard: Guard, snapshots: Path, report: Callable[[int, str, str], None]) -> None:
+    def __init__(self, guard: Guard, snapshots: Path) -> None:
         self.guard = guard
         self.snapshots = snapshots
-        self.report = report
+        self.report: Callable[[int, str, str], None] = lambda *_: None
         self.waiting: queue.Queue[tuple[int, dict[str, Tensor]]] = queue.Queue(maxsize=2)
         threading.Thread(target=self._write_all, daemon=True).start()
+
+    def report_to(self, report: Callable[[int, str, str], None]) -> None:
+        """Finish what is being written, and from then on tell somebody else of snapshot, part and sha256."""
+        self.waiting.join()
+        self.report = report
 
     def save(self, seq: int, state: dict[str, Tensor]) -> None:
         """Keep the state as it is now as the part of snapshot ``seq``; waits when two are being written already."""
@@ -89,3 +94,5 @@ class Saver:
             log.exception("%s: snapshot %s is not written", self.guard.name, seq)
         else:
             self.report(seq, self.guard.name, sha256)
+        finally:
+            self.waiting.task_done()

@@ -112,7 +112,7 @@ def test_killed_actor(tmp_path: Path, part: str, sig: signal.Signals) -> None:
     stream.accept(*frames(1500))
     while stream.progress.frames < 700:
         stream.step(0.1)
-    os.kill(stream.chain.pids[part], sig)
+    os.kill(stream.chain.crew.pids[part], sig)
     with pytest.raises(ChainError, match="died"):
         stream.drain(60)
     stream.start()
@@ -161,7 +161,7 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         config = NetworkConfig(inputs=64, classes=10, units=(100,) * depth, batch=100, memory=1000)
         stream = open_stream(config, Schedule(every=1000, idle=None), folder=tmp_path / str(depth), credits=16)
         x, y = frames(1000)
-        actors = {name: psutil.Process(pid) for name, pid in stream.chain.pids.items()}
+        actors = {name: psutil.Process(pid) for name, pid in stream.chain.crew.pids.items()}
         for _ in range(25):
             stream.feed(x, y)
         early = {name: actor.memory_info().rss for name, actor in actors.items()}
@@ -187,7 +187,7 @@ def test_listens_on_loopback_only() -> None:
 
 def test_close_leaves_no_actor(tmp_path: Path) -> None:
     stream = open_stream(CONFIG, SCHEDULE, folder=tmp_path)
-    pids = set(stream.chain.pids.values())
+    pids = set(stream.chain.crew.pids.values())
     stream.close()
     end = time.monotonic() + 10
     while pids & set(psutil.pids()) and time.monotonic() < end:

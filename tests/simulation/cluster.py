@@ -82,8 +82,10 @@ class Actor:
         match call.method:
             case "mark":
                 return self.instance.saver.waiting.full()
+            case "open":
+                return self.instance.saver.waiting.unfinished_tasks > 0
             case "outcomes":
-                return not self.instance.outbox._waiting and now < call.at + POLL
+                return not self.instance.now.outbox._waiting and now < call.at + POLL
         return False
 
     def _begin(self) -> None:
@@ -125,6 +127,7 @@ class Cluster:
         threads = SimpleNamespace(Thread=mock.Mock())
         with (
             mock.patch.multiple("ffstream.actors.chain", ray=self, time=SimpleNamespace(monotonic=self.clock), POLL=0.0),
+            mock.patch.multiple("ffstream.actors.crew", ray=self, time=SimpleNamespace(monotonic=self.clock)),
             mock.patch.multiple("ffstream.actors.part", ray=self, threading=threads),
             mock.patch("ffstream.actors.layer_actor.ray", self),
         ):

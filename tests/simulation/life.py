@@ -15,6 +15,7 @@ import torch
 
 from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
+from ffstream.actors.crew import Crew
 from ffstream.checks.law import require
 from ffstream.errors import BacklogError, FFStreamError, FrameError, JournalError, KeyReuseError
 from ffstream.stream.journal import FrameRange
@@ -160,9 +161,11 @@ class Life:
             enough=self.rng.choice((None, None, 0.95)),
         )
 
+        crew = Crew(self.config, journal.path, snapshots)
+
         def open_chain(start: Any) -> RayChain:
             self.happened["starts from a snapshot" if start else "starts from nothing"] += 1
-            return RayChain(self.config, journal.path, snapshots, start)
+            return RayChain(crew, start)
 
         self.disturbed = False
         return Stream(self.config, open_chain, journal, schedule, snapshots=snapshots, clock=self.clock, **self.options)

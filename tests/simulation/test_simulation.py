@@ -67,13 +67,35 @@ def applies_twice(patch: pytest.MonkeyPatch) -> None:
     """A layer that learns some messages twice."""
     learn = LayerActor.learn
 
-    def twice(self: LayerActor, packed: Packed) -> None:
-        learn(self, packed)
-        if packed.values["position"].seq % 4 == 0:
+    def twice(self: LayerActor, epoch: int, packed: Packed) -> None:
+        learn(self, epoch, packed)
+        if epoch == self.epoch and packed.values["position"].seq % 4 == 0:
             self.stage.learn(unpack(packed, Message))
 
     twice.__ray_concurrency_group__ = "learn"
     patch.setattr(LayerActor, "learn", twice)
+
+
+def hears_the_epoch_before(patch: pytest.MonkeyPatch) -> None:
+    """A layer that learns what was sent before the failure."""
+    learn = LayerActor.learn
+
+    def whatever_comes(self: LayerActor, epoch: int, packed: Packed) -> None:
+        learn(self, self.epoch, packed)
+
+    whatever_comes.__ray_concurrency_group__ = "learn"
+    patch.setattr(LayerActor, "learn", whatever_comes)
+
+
+def counts_the_epoch_before(patch: pytest.MonkeyPatch) -> None:
+    """A dreamer that finishes what was sent before the failure."""
+    learn = DreamerActor.learn
+
+    def whatever_comes(self: DreamerActor, epoch: int, packed: Packed) -> None:
+        learn(self, self.now.number, packed)
+
+    whatever_comes.__ray_concurrency_group__ = "learn"
+    patch.setattr(DreamerActor, "learn", whatever_comes)
 
 
 def comes_back_with_first_weights(patch: pytest.MonkeyPatch) -> None:
@@ -180,11 +202,11 @@ def saves_without_a_copy(patch: pytest.MonkeyPatch) -> None:
 def commits_before_all_have_saved(patch: pytest.MonkeyPatch) -> None:
     """A manifest that does not wait for every part."""
 
-    def saved(self: DreamerActor, seq: int, part: str, sha256: str) -> None:
-        files = self._files.setdefault(seq, {})
+    def saved(self: DreamerActor, epoch: int, seq: int, part: str, sha256: str) -> None:
+        files = self.now.files.setdefault(seq, {})
         files[part] = sha256
         if len(files) == len(self.parts) - 1:
-            self.outbox.put(pack(Saved(seq, dict(files))))
+            self.now.outbox.put(pack(Saved(seq, dict(files))))
 
     patch.setattr(DreamerActor, "_saved", saved)
 
@@ -235,6 +257,8 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
     "breaks",
     [
         applies_twice,
+        hears_the_epoch_before,
+        counts_the_epoch_before,
         comes_back_with_first_weights,
         forgets_to_rewind,
         acknowledges_too_early,
