@@ -26,8 +26,8 @@ WELL_WITHIN = 2.0
 START_WITHIN = 120.0
 FOLLOW_WITHIN = 30.0
 LOOK_EVERY = 1.0
-"""Seconds: until an actor without a sign of life is replaced, for an actor to start, from one to the next (they start together),
-and between two looks at Ray meanwhile."""
+"""Seconds: until an actor without a sign of life is replaced, for an actor to start, from one to the next (they start
+together), and between two looks at Ray meanwhile."""
 
 log = logging.getLogger(__name__)
 
