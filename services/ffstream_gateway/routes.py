@@ -218,7 +218,8 @@ def snapshots(service: The) -> list[models.Snapshot]:
 async def restore(service: The, seq: int) -> models.RestorePlanned:
     """Go back to a snapshot. Nothing is erased: what came after it stays in the journal, on a branch that is left.
 
-    What waits to be learned, and what is fed from now on, is learned on top of the snapshot.
+    What waits to be learned, and what is fed from now on, is learned on top of the snapshot. The service is not ready, but
+    replaying, until its layers are there again.
     """
     if service.state is not State.READY:
         raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
@@ -233,7 +234,7 @@ def livez() -> models.StateAnswer:
 
 @router.get("/readyz", responses={503: {"model": models.StateAnswer}})
 def readyz(service: The, answer: Response) -> models.StateAnswer:
-    """Whether what is fed is learned at once."""
+    """Whether what is fed is learned at once: not while the service starts, replays its journal, goes back or recovers."""
     state = service.state
     answer.status_code = 200 if state is State.READY else 503
     return models.StateAnswer(state=state.value)

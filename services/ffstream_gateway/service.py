@@ -11,7 +11,7 @@ import torch
 
 from ffstream.errors import FFStreamError
 from ffstream.schedule import Schedule
-from ffstream.stream.events import Barrier, Recorded
+from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_network, open_schedule
 from ffstream_gateway.settings import Settings
@@ -117,8 +117,14 @@ class Service:
         return future
 
     def request_restore(self, snapshot: int) -> Future[Recorded]:
-        """See :class:`~ffstream.stream.stream.Stream`."""
-        future = self.stream.request_restore(snapshot)
+        """See :class:`~ffstream.stream.stream.Stream`. From the answer on the service is not ready until the state is back."""
+
+        def plan() -> Restore:
+            restore = self.stream.archive.restore(snapshot)
+            self._become(State.REPLAYING, None)
+            return restore
+
+        future = self.stream.sequencer.request(plan)
         self.nudge()
         return future
 

@@ -18,7 +18,7 @@ from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.network import Network
 from ffstream.stream.events import Recorded
 from ffstream_gateway.app import create_app
-from ffstream_gateway.service import State
+from ffstream_gateway.service import Service, State
 from ffstream_gateway.settings import Settings
 
 BASE = {"chain": "in-process", "units": (40, 40), "snapshot_every": None, "every": None, "idle": None}
@@ -195,6 +195,20 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
     gateway = Gateway(tmp_path / "data")
     yield gateway
     gateway.finish()
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> list[State]:
+    """Every state that any service is put in."""
+    seen: list[State] = []
+
+    def put(service: Service, name: str, value: Any) -> None:
+        if name == "state" and (not seen or seen[-1] is not value):
+            seen.append(value)
+        object.__setattr__(service, name, value)
+
+    monkeypatch.setattr(Service, "__setattr__", put, raising=False)
+    return seen
 
 
 @pytest.fixture(scope="module")

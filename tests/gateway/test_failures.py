@@ -13,22 +13,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr("ffstream_gateway.service.PAUSE", 0.02)
 
 
-@pytest.fixture
-def states(monkeypatch):
-    """Every state that any service is put in."""
-    from ffstream_gateway.service import Service
-
-    seen = []
-
-    def put(service, name, value):
-        if name == "state" and (not seen or seen[-1] is not value):
-            seen.append(value)
-        object.__setattr__(service, name, value)
-
-    monkeypatch.setattr(Service, "__setattr__", put, raising=False)
-    return seen
-
-
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("snapshot", [False, True])
 def test_failing_once(gateway, frames, undisturbed, states, snapshot, after):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ffstream_gateway.service import State
+
 
 @pytest.fixture
 def saved(gateway, frames):
@@ -68,3 +70,39 @@ def test_not_while_it_starts_or_recovers(gateway, saved, refused, state, wait_un
     opening.open()
     app.settle()
     assert app.http.post(f"/snapshots/{seq}/restore").status_code == 202
+
+
+def test_not_ready_until_the_state_is_back(gateway, saved, frames, refused, states):
+    app, seq = saved
+    opening = gateway.hold("__init__")
+    assert app.http.post(f"/snapshots/{seq}/restore").status_code == 202
+    for moment in ("answered", "opening"):
+        answer = app.http.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"state": "replaying"}), moment
+        assert opening.reached.wait(10)
+    status = app.get("/status")
+    assert (status["state"], status["error"]) == ("replaying", None)
+    refused(app.http.post(f"/snapshots/{seq}/restore"), 503, "replaying")
+    assert app.classify(frames[0][:2]).status_code == 200
+    app.accepted(frames[0][60:80], frames[1][60:80])
+    opening.open()
+    assert app.settle().get("/readyz") == {"state": "ready"}
+    assert app.get("/status")["frames"] == 50
+    assert states[-2:] == [State.REPLAYING, State.READY]
+    assert State.RECOVERING not in states, "a restore is no failure"
+
+
+def test_whoever_has_the_answer_does_not_find_it_ready(gateway, saved):
+    """Not for a moment: who waits for readiness after a restore waits for the restored state."""
+    app, seq = saved
+    opening, seen = gateway.hold("__init__"), []
+    app.service.request_restore(seq).add_done_callback(lambda _: seen.append(app.service.state))
+    assert opening.reached.wait(10)
+    assert seen == [State.REPLAYING]
+
+
+def test_a_restore_that_comes_to_nothing_leaves_it_ready(saved, states):
+    app, seq = saved
+    app.http.post(f"/snapshots/{seq + 1}/restore")
+    assert app.get("/readyz") == {"state": "ready"}
+    assert State.REPLAYING not in states
