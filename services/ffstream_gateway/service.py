@@ -122,6 +122,7 @@ class Service:
         def plan() -> Restore:
             restore = self.stream.archive.restore(snapshot)
             self._become(State.REPLAYING, None)
+            self._learned.clear()
             return restore
 
         future = self.stream.sequencer.request(plan)

@@ -1,5 +1,7 @@
 """Back to a snapshot over HTTP."""
 
+import time
+
 import pytest
 
 from ffstream_gateway.service import State
@@ -106,3 +108,17 @@ def test_a_restore_that_comes_to_nothing_leaves_it_ready(saved, states):
     app.http.post(f"/snapshots/{seq + 1}/restore")
     assert app.get("/readyz") == {"state": "ready"}
     assert State.REPLAYING not in states
+
+
+def test_a_restore_is_not_learning(saved, monkeypatch):
+    """Neither backwards nor forwards, however many frames the state that comes back has learned."""
+    app, seq = saved
+    later = app.http.post("/snapshots").json()["seq"]
+    monkeypatch.setattr("ffstream_gateway.service.RATE_OVER", 0.5)
+    for snapshot in (seq, later):
+        time.sleep(1.0)
+        app.http.post(f"/snapshots/{snapshot}/restore")
+        end = time.monotonic() + 0.4
+        while time.monotonic() < end:
+            assert app.service.frames_per_second == 0
+            time.sleep(0.01)
