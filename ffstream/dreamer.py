@@ -5,7 +5,7 @@ negatives are drawn and sent in at the bottom of the chain again.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -79,9 +79,3 @@ def _in_order(dreams: list[Dream], replayed: bool) -> Iterator[tuple[Polarity, T
             yield Polarity.POSITIVE, dream.seen, dream.own, dream.ids
     for dream in dreams:
         yield Polarity.NEGATIVE, dream.frames, dream.labels, dream.ids
-
-
-def first_remembered(state: Mapping[str, Tensor]) -> int | None:
-    """Number of the oldest frame that a dreamer with this state can dream of; None while it remembers none."""
-    ids = state["memory.ids"][: int(state["memory.observed"])]
-    return int(ids.min()) if len(ids) else None

@@ -69,6 +69,11 @@ class DreamMemory(ABC):
     def __len__(self) -> int:
         return min(int(self.observed), self.capacity)
 
+    @property
+    def oldest(self) -> int | None:
+        """Number of the oldest frame that is remembered; None while none is."""
+        return int(self.ids[: len(self)].min()) if len(self) else None
+
     def observe(self, ids: Tensor, labels: Tensor, logits: Tensor) -> None:
         """Remember frames: numbers [batch], labels [batch], neutral-view logits [batch, classes]."""
         slots = (int(self.observed) + torch.arange(len(ids))) % self.capacity

@@ -57,7 +57,7 @@ class Network:
         if self.snapshots is not None:
             folder = folder_of(self.snapshots, recorded.seq)
             files = {name: write_part(folder, name, state) for name, state in self.states().items()}
-        self._outcomes += [Passed(recorded.seq), Saved(recorded.seq, files)]
+        self._outcomes += [Passed(recorded.seq, self.dreamer.memory.oldest), Saved(recorded.seq, files)]
 
     def restore(self, recorded: Recorded, restore: Restore) -> None:
         """See :class:`~ffstream.chain.Chain`."""

@@ -46,9 +46,13 @@ class Slept:
 
 @dataclass(frozen=True)
 class Passed:
-    """Barrier ``seq`` has passed all layers; what they were then is still being written."""
+    """Barrier ``seq`` has passed all layers; what they were then is still being written.
+
+    ``oldest`` is the number of the oldest frame that the dreamer remembers there, None while it remembers none.
+    """
 
     seq: int
+    oldest: int | None
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class DreamerActor:
                     now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep))
                     self._dream(now, now.asleep)
                 case Barrier():
-                    now.outbox.put(pack(Passed(recorded.seq)))
+                    now.outbox.put(pack(Passed(recorded.seq, now.dreamer.memory.oldest)))
                     self.saver.save(recorded.seq, now.dreamer.state())
                 case Restore() as restore:
                     now.outbox.put(pack(Restored(recorded.seq, restore.last)))

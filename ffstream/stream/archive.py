@@ -6,7 +6,6 @@ from typing import Any
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
-from ffstream.dreamer import first_remembered
 from ffstream.errors import SnapshotError, UnknownSnapshotError
 from ffstream.outcome import Saved
 from ffstream.stage import StageWeights
@@ -38,6 +37,10 @@ class Archive:
 
     Snapshots on a branch that was left count apart, and go when they are older than those on the present one.
 
+    What each of them asks for is told by its manifest. Its other files are read when it is gone back to, and may have been
+    damaged before. A start then passes over it to an older one, from which the journal leads on all the same: it forgets only
+    what none of those kept asks for, whole or not. When none is whole a start is refused, unless nothing was forgotten yet.
+
     Args:
         root: folder for snapshots; None when nothing is saved, and nothing is forgotten.
         config: of the network.
@@ -59,12 +62,27 @@ class Archive:
         return list(manifests(self.root, self.config.digest())) if self.root is not None else []
 
     def newest(self) -> Manifest | None:
-        """The snapshot to start from."""
+        """The snapshot to start from; None for first weights.
+
+        Raises:
+            SnapshotError: when the journal has forgotten what came after it, or when it belongs to another network.
+        """
         if self.root is None:
             return None
         set_aside_beyond(self.root, self.journal.last_seq)
         lineage = Lineage.of(self.journal)
-        return next((each for each in manifests(self.root, self.config.digest()) if lineage.holds(each.seq)), None)
+        newest = next((each for each in manifests(self.root, self.config.digest()) if lineage.holds(each.seq)), None)
+        self._check_way_on(self.root, lineage.after(newest.seq if newest is not None else 0))
+        return newest
+
+    def _check_way_on(self, root: Path, seq: int) -> None:
+        """Refuse to start where the journal has forgotten the next event, ``seq``."""
+        if seq > self.journal.last_seq or [each.seq for each in self.journal.events(seq - 1, limit=1)] == [seq]:
+            return
+        raise SnapshotError(
+            f"{root}: no snapshot is whole from which the journal leads on, for it has forgotten event {seq}; what was learned "
+            "is lost unless a copy of a snapshot is put back, and a new folder begins anew"
+        )
 
     def restore(self, seq: int) -> Restore:
         """The event that goes back to a snapshot.
@@ -113,7 +131,10 @@ class Archive:
 
     def _first_remembered(self, root: Path, seq: int) -> int:
         """Number of the oldest frame that a stream that starts from this snapshot can dream of before it learns another."""
-        oldest = first_remembered(read_part(root, read_manifest(root, seq), "dreamer"))
+        progress = read_manifest(root, seq).progress
+        if "oldest" not in progress:
+            raise SnapshotError(f"snapshot {seq} is of an earlier version and does not say which frames it remembers")
+        oldest: int | None = progress["oldest"]
         return self.journal.last_frame + 1 if oldest is None else oldest
 
     @property

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 class Manifest:
     """What a snapshot holds. Bits are promised only for the same configuration, torch build and thread count.
 
-    ``config`` is the network's digest, ``files`` maps every part to its sha256, ``progress`` is the score so far.
+    ``config`` is the network's digest, ``files`` maps every part to its sha256, ``progress`` is the score so far; its
+    ``oldest`` is the number of the oldest frame that is remembered for dreams, None while none is.
     """
 
     seq: int

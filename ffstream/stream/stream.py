@@ -391,7 +391,8 @@ class Stream:
             case Slept():
                 self._asleep = False
             case Passed():
-                self._scores[outcome.seq] |= self._fold.to_dict() | {"taught": self.sequencer.day.latest()}
+                told = {"taught": self.sequencer.day.latest(), "oldest": outcome.oldest}
+                self._scores[outcome.seq] |= self._fold.to_dict() | told
             case Saved():
                 self._keep_predictions()  # no replay makes those before a snapshot again
                 self.archive.commit(outcome, self._scores.pop(outcome.seq))

@@ -138,12 +138,13 @@ def check_network(stream: Stream, history: History, witness: Witness, manifests:
     """Weights, published versions, snapshots, score and predictions equal those of a network that was never interrupted."""
     reference = Reference(stream, history)
     network = reference.network
-    saved = {manifest.seq: manifest.files for manifest in manifests}
+    saved = {manifest.seq: (manifest.files, manifest.progress["oldest"]) for manifest in manifests}
     for recorded in history.events:
         reference.learn(recorded)
         if isinstance(recorded.event, Barrier) and recorded.seq in saved:
             files = {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
-            require(files == saved[recorded.seq], "a snapshot is the state at its barrier", f"event {recorded.seq}")
+            found = files, network.dreamer.memory.oldest
+            require(found == saved[recorded.seq], "a snapshot is the state at its barrier", f"event {recorded.seq}")
         if recorded.seq in witness.published:
             found = versions_of([stage.weights() for stage in network.stages])
             require(found == witness.published[recorded.seq], "a version is one state of the network", f"event {recorded.seq}")

@@ -3,15 +3,16 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.checks.samples import blobs
-from ffstream.errors import ExpiredFrameError
+from ffstream.errors import ExpiredFrameError, SnapshotError
 from ffstream.stream.archive import Archive
-from ffstream.stream.snapshot import folder_of
+from ffstream.stream.snapshot import committed, folder_of, read_manifest, write_manifest
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
 
@@ -157,15 +158,111 @@ def test_all_snapshots_have_to_be_there_first(tmp_path):
     stream.close()
 
 
-def test_a_snapshot_that_cannot_be_read_keeps_everything(tmp_path):
+def tear(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def tear_the_manifest(root, seq):
+    tear(folder_of(root, seq) / "manifest.json")
+
+
+def as_of_an_earlier_version(root, seq):
+    """Without the number of the oldest frame that is remembered."""
+    manifest = read_manifest(root, seq)
+    progress = {name: value for name, value in manifest.progress.items() if name != "oldest"}
+    write_manifest(root, replace(manifest, progress=progress))
+
+
+@pytest.mark.parametrize("changed", [tear_the_manifest, as_of_an_earlier_version])
+def test_a_manifest_that_does_not_tell_keeps_everything(tmp_path, changed):
     stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=2)
     feed(stream, 1, 200)
-    torn = folder_of(tmp_path / SNAPSHOTS, stream.snapshot()) / "dreamer.safetensors"
-    torn.write_bytes(torn.read_bytes()[:-1])
+    changed(tmp_path / SNAPSHOTS, stream.snapshot())
     feed(stream, 201, 400)
     stream.snapshot()
     assert oldest(stream) == 1
+    feed(stream, 401, 410)
+    stream.snapshot()
+    assert oldest(stream) > 1, "until it is not kept any more"
     stream.close()
+
+
+def test_a_manifest_tells_the_oldest_frame_that_is_remembered(tmp_path):
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=3)
+    stream.feed(X[:20])
+    stream.snapshot()
+    feed(stream, 21, 30)
+    stream.snapshot()
+    feed(stream, 31, 200)
+    stream.snapshot()
+    assert [manifest.progress["oldest"] for manifest in stream.saved()] == [151, 21, None]
+    stream.close()
+
+
+def test_what_may_be_forgotten_is_read_off_manifests_alone(tmp_path, monkeypatch):
+    def unexpected(*arguments):
+        raise AssertionError("a part was read")
+
+    stream = open_stream(tmp_path)
+    monkeypatch.setattr("ffstream.stream.snapshot._checked_blob", unexpected)
+    feed(stream, 1, 600)
+    assert oldest(stream) > 1
+    stream.close()
+
+
+@pytest.mark.parametrize("part", ["dreamer", "layer-1"])
+def test_a_kept_snapshot_may_be_damaged_unseen(tmp_path, part):
+    """The journal goes on forgetting behind it, and leads on from the others that are kept."""
+    stream = open_stream(tmp_path, snapshots_kept=3)
+    feed(stream, 1, 600)
+    before, saved = oldest(stream), [manifest.seq for manifest in stream.saved()]
+    tear(folder_of(tmp_path / SNAPSHOTS, saved[0]) / f"{part}.safetensors")
+    while (left := committed(tmp_path / SNAPSHOTS))[1] != saved[0]:
+        last = stream.journal.last_frame
+        feed(stream, last + 1, last + 10)
+    assert oldest(stream) > before
+    expected = stream.chain.digests()
+    stream.close()
+    tear(folder_of(tmp_path / SNAPSHOTS, left[0]) / f"{part}.safetensors")
+    again = open_stream(tmp_path, snapshots_kept=3)
+    assert again.sequencer.sent == left[2] == saved[1]
+    again.settle()
+    assert again.chain.digests() == expected
+    again.close()
+
+
+def test_a_start_without_a_whole_snapshot(tmp_path):
+    """Refused when the journal has forgotten how to get there; nothing is changed, and a copy that is put back is enough."""
+    stream = open_stream(tmp_path / "stream")
+    feed(stream, 1, 600)
+    expected, last = stream.chain.digests(), stream.journal.last_seq
+    stream.close()
+    shutil.copytree(tmp_path / "stream" / SNAPSHOTS, tmp_path / "copy")
+    root = tmp_path / "stream" / SNAPSHOTS
+    for seq in committed(root):
+        tear(folder_of(root, seq) / "layer-0.safetensors")
+    for _ in range(2):
+        with pytest.raises(SnapshotError, match=r"no snapshot is whole .* has forgotten event 1; what was learned is lost"):
+            open_stream(tmp_path / "stream")
+    oldest_copy = min(committed(tmp_path / "copy"))
+    shutil.copytree(folder_of(tmp_path / "copy", oldest_copy), folder_of(root, oldest_copy), dirs_exist_ok=True)
+    again = open_stream(tmp_path / "stream")
+    again.settle()
+    assert (again.chain.digests(), again.journal.last_seq) == (expected, last)
+    again.close()
+
+
+def test_a_start_without_a_whole_snapshot_from_a_journal_that_has_forgotten_nothing(tmp_path):
+    stream = open_stream(tmp_path, snapshots_kept=1000)
+    feed(stream, 1, 100)
+    expected = stream.chain.digests()
+    stream.close()
+    for seq in committed(tmp_path / SNAPSHOTS):
+        tear(folder_of(tmp_path / SNAPSHOTS, seq) / "layer-0.safetensors")
+    again = open_stream(tmp_path, snapshots_kept=1000)
+    again.settle()
+    assert again.chain.digests() == expected
+    again.close()
 
 
 @pytest.mark.parametrize("kept", [1, 4])
