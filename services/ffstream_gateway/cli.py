@@ -1,9 +1,12 @@
 """The command line ``ffstream``. What is slow to import is imported by the command that needs it."""
 
 import importlib.metadata
+import json
 import logging
 import signal
+import sys
 import time
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -81,12 +84,25 @@ DatasetName = Annotated[
     str, typer.Argument(metavar="DATASET", help="digits, openml:NAME, a folder of MNIST files or an .npz file.")
 ]
 HERE = "http://127.0.0.1:8000"
+AsJson = Annotated[bool, typer.Option("--json", help="What the service answers, as one line of JSON.")]
+
+
+def say(answer: Any, as_json: bool, lines: Iterable[str]) -> None:
+    """Print an answer of the service as JSON, or else as these lines."""
+    for line in [json.dumps(answer)] if as_json else lines:
+        typer.echo(line)
 
 
 def interruptible(*signals: signal.Signals) -> None:
     """Have these signals end the command as Ctrl-C does, also where the shell had it ignore them."""
     for each in signals:
         signal.signal(each, signal.default_int_handler)
+
+
+def agreed(question: str) -> bool:
+    """Ask on stderr, so that stdout has the answer of the service alone; no answer is a no."""
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @app.command()
@@ -178,14 +194,14 @@ def classify(
 
 
 @app.command()
-def status(url: Url = HERE) -> None:
+def status(url: Url = HERE, as_json: AsJson = False) -> None:
     """Say what a service is doing and has learned."""
     from ffstream_gateway.client import Client
     from ffstream_gateway.view import describe
 
     with Client(url) as client:
-        for line in describe(client.status()):
-            typer.echo(line)
+        answer = client.status()
+    say(answer, as_json, describe(answer))
 
 
 @app.command()
@@ -199,6 +215,91 @@ def sleep(
     with Client(url) as client:
         answer = client.sleep(dreams)
     typer.echo(f"asleep for {answer['dreams']} dreams, event {answer['seq']}")
+
+
+@app.command()
+def label(
+    given: Annotated[list[str] | None, typer.Argument(metavar="ID=LABEL...", help="Frame numbers and their labels.")] = None,
+    url: Url = HERE,
+    file: Annotated[
+        typer.FileText | None, typer.Option(help='Lines ID,LABEL or {"id": ID, "label": LABEL}; - for stdin.')
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Teach frames that were fed without a label, all or none."""
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.late_labels import from_arguments, from_lines
+
+    try:
+        pairs = from_arguments(given or ()) + from_lines(file or ())
+    except ValueError as error:
+        fail(str(error), 2)
+    if not pairs:
+        fail("no label given: expected ID=LABEL like 12=3, or --file", 2)
+    with Client(url) as client:
+        client.state()  # labelling would try for long to reach nobody
+        answer = client.label([number for number, _ in pairs], [label for _, label in pairs])
+    first, last = answer["first"], answer["last"]
+    frames = f"frame {first}" if first == last else f"frames {first} to {last}"
+    say(answer, as_json, [f"labels accepted: {answer['frames']}, to be learned as {frames}"])
+
+
+@app.command()
+def frame(
+    number: Annotated[int, typer.Argument(metavar="N", min=1, help="Of the frame.")], url: Url = HERE, as_json: AsJson = False
+) -> None:
+    """Say what has become of a frame."""
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.view import describe_frame
+
+    with Client(url) as client:
+        answer = client.frame(number)
+    say(answer, as_json, describe_frame(answer))
+
+
+@app.command()
+def snapshot(url: Url = HERE, as_json: AsJson = False) -> None:
+    """Have a service save everything, beside the learning."""
+    from ffstream_gateway.client import Client
+
+    with Client(url) as client:
+        answer = client.snapshot()
+    say(answer, as_json, [f"snapshot {answer['seq']} is being saved; `ffstream snapshots` has it as soon as it is whole"])
+
+
+@app.command()
+def snapshots(url: Url = HERE, as_json: AsJson = False) -> None:
+    """List what a service has saved, newest first."""
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.view import describe_snapshots
+
+    with Client(url) as client:
+        answer = client.snapshots()
+    say(answer, as_json, describe_snapshots(answer))
+
+
+@app.command()
+def restore(
+    seq: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="Event number of the snapshot.")],
+    url: Url = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a service go back to a snapshot. Nothing is erased."""
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.view import describe_restore
+
+    with Client(url) as client:
+        saved = {each["seq"]: each for each in client.snapshots()}
+        if seq not in saved:
+            there = ", ".join(map(str, saved)) or "none"
+            fail(f"snapshot {seq} is not there, or not whole; whole ones: {there}")
+        if not yes:
+            typer.echo("\n".join(describe_restore(saved[seq], client.status())), err=True)
+            if not agreed("go back?"):
+                fail("nothing was restored")
+        answer = client.restore(seq)
+    say(answer, as_json, [f"event {answer['seq']} goes back to snapshot {seq}; what is fed now is learned on top of it"])
 
 
 @app.command()

@@ -4,6 +4,7 @@ Importing it loads neither torch nor the server.
 """
 
 import io
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import stamina
 from numpy.typing import ArrayLike, NDArray
 
-NPY = "application/x-npy"
+NPY, JSON = "application/x-npy", "application/json"
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Hosts that are never asked through a proxy, whatever the environment says."""
@@ -57,8 +58,8 @@ class Client:
 
     Args:
         url: of the service.
-        patience: seconds for which a broken connection is tried again when feeding. Waiting that the service asks for when
-            too many frames wait does not count.
+        patience: seconds for which a broken connection is tried again when feeding or labelling. Waiting that the service asks
+            for when too many frames wait does not count.
         timeout: seconds for one answer.
         transport: what carries the requests; None for the network.
     """
@@ -106,10 +107,29 @@ class Client:
             UnreachableError: when it cannot be reached.
         """
         body = npy(np.asarray(frames)) + (b"" if labels is None else npy(np.asarray(labels)))
-        headers = {"Content-Type": NPY, "Idempotency-Key": key or str(uuid.uuid4())}
+        return self._until_accepted("/feed", body, NPY, key)
+
+    def label(self, ids: ArrayLike, labels: ArrayLike, key: str | None = None) -> Json:
+        """Have labels accepted of frames that were fed without, all or none; waits and tries again as :meth:`feed` does.
+
+        Args:
+            ids: [n] numbers of frames, from the answer to their feed.
+            labels: [n] integers from 0.
+            key: idempotency key; None for a new one.
+
+        Raises:
+            RefusedError: when one of the frames does not take its label.
+            UnreachableError: when the service cannot be reached.
+        """
+        given = zip(np.asarray(ids).tolist(), np.asarray(labels).tolist(), strict=True)
+        body = {"labels": [{"id": number, "label": label} for number, label in given]}
+        return self._until_accepted("/labels", json.dumps(body).encode(), JSON, key)
+
+    def _until_accepted(self, path: str, body: bytes, kind: str, key: str | None) -> Json:
+        headers = {"Content-Type": kind, "Idempotency-Key": key or str(uuid.uuid4())}
         while True:
             try:
-                return self._persist("/feed", body, headers)
+                return self._persist(path, body, headers)
             except RefusedError as refused:
                 if refused.status != httpx2.codes.TOO_MANY_REQUESTS:
                     raise
@@ -132,9 +152,25 @@ class Client:
         """Fall asleep for ``dreams`` negatives, or for what is owed."""
         return self._ask("POST", "/sleep", json={"dreams": dreams})
 
+    def frame(self, number: int) -> Json:
+        """What has become of a frame."""
+        return self._ask("GET", f"/frames/{number}")
+
     def snapshot(self) -> Json:
         """Have everything saved; answers as soon as its place in the journal is known."""
         return self._ask("POST", "/snapshots")
+
+    def snapshots(self) -> list[Json]:
+        """Snapshots that are whole, newest first."""
+        answer = self._answered("GET", "/snapshots")
+        found = _parsed(answer)
+        if not isinstance(found, list):
+            raise RefusedError(answer.status_code, _problem(answer))
+        return found
+
+    def restore(self, seq: int) -> Json:
+        """Go back to snapshot ``seq``; answers as soon as that is journaled. Nothing is erased."""
+        return self._ask("POST", f"/snapshots/{seq}/restore")
 
     def status(self) -> Json:
         """What the service is doing and has learned."""
@@ -177,10 +213,13 @@ class Client:
             time.sleep(0.2)
 
     def _ask(self, verb: str, path: str, **request: Any) -> Json:
+        return _members(self._answered(verb, path, **request))
+
+    def _answered(self, verb: str, path: str, **request: Any) -> httpx2.Response:
         answer = self._send(verb, path, **request)
         if not answer.is_success:
             raise RefusedError(answer.status_code, _problem(answer), _retry_after(answer))
-        return _members(answer)
+        return answer
 
     def _send(self, verb: str, path: str, **request: Any) -> httpx2.Response:
         try:
@@ -204,11 +243,15 @@ def _pause(error: Exception) -> bool | float:
     return isinstance(error, UnreachableError)
 
 
-def _members(answer: httpx2.Response) -> Json:
+def _parsed(answer: httpx2.Response) -> Any:
     try:
-        body = answer.json()
+        return answer.json()
     except ValueError:
-        return {}
+        return None
+
+
+def _members(answer: httpx2.Response) -> Json:
+    body = _parsed(answer)
     return body if isinstance(body, dict) else {}
 
 

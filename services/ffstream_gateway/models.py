@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 from ffstream.labels import UNLABELLED
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
+from ffstream.progress import ProgressFold
 from ffstream.schedule import LONGEST_CYCLE, Schedule
 from ffstream.stream.events import Recorded, Sleep
+from ffstream.stream.snapshot import Manifest
 from ffstream.stream.stream import Stream
 from ffstream_gateway.service import Service
 
@@ -222,10 +224,11 @@ class SnapshotPlanned(BaseModel):
 class Snapshot(BaseModel):
     """A snapshot that is whole."""
 
-    model_config = _example(seq=122, frames=3000, parts=["dreamer", "layer-0"], torch="2.13.0", abandoned=False)
+    model_config = _example(seq=122, frames=3000, accuracy=0.93, parts=["dreamer", "layer-0"], torch="2.13.0", abandoned=False)
 
     seq: int
-    frames: int
+    frames: Annotated[int, Field(description="frames learned")]
+    accuracy: Annotated[float | None, Field(description="prequential, of the last 500 labelled frames")]
     parts: list[str]
     torch: str
     abandoned: Annotated[bool, Field(description="whether a restore has left it behind; it can still be restored")]
@@ -267,16 +270,20 @@ def frame_state(stream: Stream, number: int) -> FrameState:
 def snapshots(stream: Stream) -> list[Snapshot]:
     """What ``GET /snapshots`` answers."""
     holds = stream.sequencer.lineage.holds
-    return [
-        Snapshot(
-            seq=each.seq,
-            frames=each.progress["frames"],
-            parts=sorted(each.files),
-            torch=each.torch,
-            abandoned=not holds(each.seq),
-        )
-        for each in stream.saved()
-    ]
+    return [_snapshot(each, abandoned=not holds(each.seq)) for each in stream.saved()]
+
+
+def _snapshot(manifest: Manifest, abandoned: bool) -> Snapshot:
+    then = ProgressFold()
+    then.restore(manifest.seq, manifest.progress)
+    return Snapshot(
+        seq=manifest.seq,
+        frames=then.now.frames,
+        accuracy=then.now.accuracy,
+        parts=sorted(manifest.files),
+        torch=manifest.torch,
+        abandoned=abandoned,
+    )
 
 
 def sleep_state(service: Service) -> SleepState:

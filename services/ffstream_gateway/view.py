@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: a live table on a terminal, a line a second elsewhere."""
+"""What the commands show: what a service has said as lines of text, and the demo as a live table."""
 
 import time
 from collections.abc import Iterator
@@ -106,6 +106,42 @@ def describe(status: Json) -> Iterator[str]:
         positives, negatives = _goodness(layer, "positive"), _goodness(layer, "negative")
         yield f"layer {layer['layer']}    goodness of positives {positives}, negatives {negatives}"
     yield f"version    {status['version']}, event {status['seq']}; classifying as of event {status['reader_seq']}"
+
+
+def describe_frame(frame: Json) -> Iterator[str]:
+    """What has become of a frame, in a few lines of text."""
+    label = "label not known" if frame["label"] is None else f"label {frame['label']}"
+    yield f"frame {frame['id']}: {frame['state']}, {label}"
+    made = frame["prediction"]
+    if made is not None:
+        verdict = "" if frame["label"] is None else ", right" if made["label"] == frame["label"] else ", wrong"
+        yield f"predicted  {made['label']} at {percent(made['probability'])}{verdict}, before event {made['seq']} learned it"
+    if frame["taught_as"] is not None:
+        yield f"taught as  frame {frame['taught_as']}, with its late label"
+    if frame["repeats"] is not None:
+        yield f"repeats    frame {frame['repeats']}, whose late label it teaches"
+
+
+def describe_snapshots(snapshots: list[Json]) -> Iterator[str]:
+    """One line a snapshot."""
+    if not snapshots:
+        yield "no snapshot yet; `ffstream snapshot` takes one"
+        return
+    yield f"{'event':>8}  {'frames':>10}  accuracy"
+    for each in snapshots:
+        left = "  abandoned" if each["abandoned"] else ""
+        yield f"{each['seq']:>8}  {each['frames']:>10}  {percent(each['accuracy']):>8}{left}"
+
+
+def describe_restore(snapshot: Json, status: Json) -> Iterator[str]:
+    """What going back would mean, in a few lines of text."""
+    yield f"snapshot {snapshot['seq']}: {snapshot['frames']} frames learned, accuracy {percent(snapshot['accuracy'])}"
+    if snapshot["abandoned"]:
+        yield "to be abandoned: what was learned since its branch was left; what leads to it counts again"
+    else:
+        yield f"to be abandoned: {status['frames'] - snapshot['frames']} of the {status['frames']} frames learned by now"
+    yield "nothing is erased: what is abandoned stays in the journal, and `ffstream frame` still tells of it"
+    yield "only a snapshot leads back to now: `ffstream snapshot` takes one"
 
 
 def as_table(moment: Moment) -> Table:

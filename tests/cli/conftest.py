@@ -98,16 +98,19 @@ class Run:
 
 @pytest.fixture
 def ffstream(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Starts ``ffstream ARGUMENTS`` with ``tmp_path`` as the place for temporary folders."""
+    """Starts ``ffstream ARGUMENTS``, told ``stdin``, with ``tmp_path`` as the place for temporary folders."""
     runs: list[Run] = []
 
-    def start(*arguments: object) -> Run:
+    def start(*arguments: object, stdin: str = "") -> Run:
         out, err = tmp_path / f"out-{len(runs)}", tmp_path / f"err-{len(runs)}"
         (tmp_path / "tmp").mkdir(exist_ok=True)
         own = {"TMPDIR": str(tmp_path / "tmp"), "OMP_NUM_THREADS": "1", "FFSTREAM_FOLDER": str(tmp_path / "data")}
         command = [sys.executable, "-m", "ffstream_gateway", *map(str, arguments)]
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            popen = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=os.environ | own, cwd=tmp_path)
+            given = tmp_path / f"in-{len(runs)}"
+            given.write_text(stdin)
+            with given.open("rb") as file:
+                popen = subprocess.Popen(command, stdin=file, stdout=stdout, stderr=stderr, env=os.environ | own, cwd=tmp_path)
         runs.append(Run(popen, out, err))
         return runs[-1]
 

@@ -1,6 +1,7 @@
 """The client, against a real server that answers as told."""
 
 import io
+import json
 import time
 
 import numpy as np
@@ -119,6 +120,55 @@ def test_sleep_and_schedule(server, client):
     assert client.schedule({"every": 20}) == {"every": 20}
     asked = [(asked.verb, asked.path) for asked in server.asked]
     assert asked == [("POST", "/sleep"), ("GET", "/schedule"), ("PUT", "/schedule")]
+
+
+def test_label_names_frames_and_waits_and_tries_again_as_feed_does(server, client):
+    server.answer({"detail": "too many wait"}, 429, Retry_After="0.1")
+    server.hang_up()
+    server.answer(FED, 202)
+    assert client.label([12, 7], np.array([3, 0])) == FED
+    asked = server.asked[-1]
+    assert (asked.verb, asked.path, asked.headers["Content-Type"]) == ("POST", "/labels", "application/json")
+    assert json.loads(asked.body) == {"labels": [{"id": 12, "label": 3}, {"id": 7, "label": 0}]}
+    assert len(keys(server)) == 3
+    assert len(set(keys(server))) == 1
+    server.answer(FED, 202)
+    client.label([12], [3], key="mine")
+    assert keys(server)[-1] == "mine"
+
+
+def test_a_refused_label_is_not_tried_again(server, client):
+    server.answer({"detail": "labels[0]: frame 12 came with label 3", "place": "labels[0]"}, 409)
+    with pytest.raises(RefusedError, match=r"^labels\[0\]: frame 12 came with label 3 \[HTTP 409\]$"):
+        client.label([12], [3])
+    assert len(server.asked) == 1
+    with pytest.raises(ValueError, match="shorter"):
+        client.label([12, 13], [3])
+
+
+def test_frame_snapshots_and_restore(server, client):
+    server.answer({"id": 12, "state": "learned"})
+    server.answer([{"seq": 9}, {"seq": 5}])
+    server.answer({"seq": 11, "snapshot": 5}, 202)
+    assert client.frame(12)["state"] == "learned"
+    assert [each["seq"] for each in client.snapshots()] == [9, 5]
+    assert client.restore(5) == {"seq": 11, "snapshot": 5}
+    asked = [(asked.verb, asked.path) for asked in server.asked]
+    assert asked == [("GET", "/frames/12"), ("GET", "/snapshots"), ("POST", "/snapshots/5/restore")]
+
+
+def test_a_restore_is_asked_for_once(server, client):
+    """What was learned after it would be abandoned by a second one."""
+    server.hang_up()
+    with pytest.raises(UnreachableError):
+        client.restore(5)
+    assert len(server.asked) == 1
+
+
+def test_a_stranger_has_no_snapshots(server, client):
+    server.answer(b"<h1>It works!</h1>")
+    with pytest.raises(RefusedError, match="/snapshots answered '<h1>It works!</h1>'"):
+        client.snapshots()
 
 
 def test_ready_waits_and_tells_what_for(server, client):

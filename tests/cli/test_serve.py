@@ -1,5 +1,6 @@
 """``ffstream serve`` from start to stop, with the other commands against it."""
 
+import json
 import os
 import signal
 import time
@@ -72,6 +73,92 @@ def test_commands_against_a_service(ffstream):
     assert status.wait() == 0, status.complained
     assert "frames     1000 learned of 1000 accepted" in status.said
     interrupt(serving)
+
+
+@pytest.fixture
+def ask(ffstream):
+    """Runs a command against a service to its end."""
+    serving = ffstream(*FLAGS)
+    where = url(serving)
+
+    def ask(*arguments, code=0, **options):
+        run = ffstream(*arguments, "--url", where, **options)
+        assert run.wait() == code, run.complained
+        return run
+
+    with Client(where) as client:
+        client.ready(30)
+        ask.client = client
+        yield ask
+    interrupt(serving)
+
+
+def rest(client):
+    """Wait until everything accepted is learned."""
+    end = time.monotonic() + 30
+    while (status := client.status())["through"] < status["accepted"] or status["state"] != "ready":
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_late_labels_and_what_becomes_of_a_frame(ask, tmp_path):
+    data = load("digits")
+    ask.client.feed(data.x[:5])
+    rest(ask.client)
+    assert ask("frame", 2).said.startswith("frame 2: learned, label not known\npredicted  0 at 10.0 %, before event ")
+    assert ask("label", "2=7").said == "labels accepted: 1, to be learned as frame 6\n"
+    (tmp_path / "labels.csv").write_text("id,label\n1,4\n3,5\n")
+    answer = json.loads(ask("label", "--file", tmp_path / "labels.csv", "--json").said)
+    assert (answer["first"], answer["last"], answer["frames"]) == (7, 8, 2)
+    assert ask("label", "--file", "-", stdin='{"id": 4, "label": 1}\n').said.endswith("as frame 9\n")
+    rest(ask.client)
+    first, predicted, taught = ask("frame", 2).said.splitlines()
+    assert (first, taught) == ("frame 2: learned, label 7", "taught as  frame 6, with its late label")
+    assert ", wrong, before event " in predicted
+    assert ask("frame", 6).said.endswith("repeats    frame 2, whose late label it teaches\n")
+    assert json.loads(ask("frame", 8, "--json").said) == ask.client.frame(8)
+    assert json.loads(ask("status", "--json").said)["labelled"] == 4
+    again = ask("label", "5=1", "2=7", code=1).complained
+    assert again == "ffstream: labels[1]: frame 2 has got its label already, as frame 6 [HTTP 409]\n"
+    assert ask.client.frame(5)["label"] is None, "all or none"
+    assert ask("frame", 10, code=1).complained == "ffstream: frame 10 was never accepted: the last one is 9 [HTTP 404]\n"
+
+
+def test_snapshots_and_the_way_back(ask):
+    data = load("digits")
+
+    def fed_and_saved(first, last):
+        ask.client.feed(data.x[first:last], data.y[first:last])
+        rest(ask.client)
+        seq = json.loads(ask("snapshot", "--json").said)["seq"]
+        while seq not in [each["seq"] for each in ask.client.snapshots()]:
+            time.sleep(0.02)
+        return seq
+
+    assert ask("snapshots").said == "no snapshot yet; `ffstream snapshot` takes one\n"
+    assert ask("restore", 1, code=1).complained == "ffstream: snapshot 1 is not there, or not whole; whole ones: none\n"
+    one, other = fed_and_saved(0, 200), fed_and_saved(200, 300)
+    _, newest, oldest = ask("snapshots").said.splitlines()
+    assert newest.split()[:2] == [str(other), "300"]
+    assert oldest.split()[:2] == [str(one), "200"]
+    assert newest.endswith(" %")
+    seq = ask.client.status()["seq"]
+    for said in ("n\n", ""):
+        refused = ask("restore", one, code=1, stdin=said)
+        assert "to be abandoned: 100 of the 300 frames learned by now\nnothing is erased: " in refused.complained
+        assert refused.complained.endswith("go back? [y/N] ffstream: nothing was restored\n")
+        assert refused.said == ""
+    assert ask.client.status()["seq"] == seq
+    assert ask("restore", one, stdin="y\n").said.startswith(f"event {other + 1} goes back to snapshot {one}; ")
+    rest(ask.client)
+    assert ask.client.status()["frames"] == 200
+    assert ask("frame", 250).said.startswith("frame 250: abandoned, label ")
+    assert f"{other}         300" in (listed := ask("snapshots").said)
+    assert listed.splitlines()[1].endswith("  abandoned")
+    assert json.loads(ask("restore", other, "--yes", "--json").said)["snapshot"] == other
+    rest(ask.client)
+    assert json.loads(ask("snapshots", "--json").said) == ask.client.snapshots()
+    assert ask.client.status()["frames"] == 300
 
 
 def test_a_frame_of_the_wrong_size_is_one_line(ffstream):

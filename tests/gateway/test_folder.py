@@ -110,6 +110,7 @@ def test_snapshots(gateway, frames, wait_until):
     assert answer.json() == {"seq": 3}
     saved = wait_until(lambda: app.get("/snapshots"))
     assert [(each["seq"], each["frames"]) for each in saved] == [(seq, 50)]
+    assert saved[0]["accuracy"] == app.get("/status")["accuracy"] > 0
     assert saved[0]["parts"] == ["dreamer", "layer-0", "layer-1"]
     assert app.events("barrier")[0].event.reason == "request"
     newer = app.http.post("/snapshots").json()["seq"]
