@@ -28,7 +28,7 @@ SHIFTED_TARGET = 0.64
 UNITS = (2000, 2000, 2000, 2000)
 PASSES = 5
 SEEDS = 3
-CONSTANTS = {"phase": 10}
+CONSTANTS = {"phase": 10, "precision": "bfloat16"}
 
 FIELDS = 100
 """First-layer units whose receptive fields are drawn, as in figure 2."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+import torch
+
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
@@ -17,6 +19,9 @@ from ffstream.negatives import NEGATIVES
 
 RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
+
+PRECISIONS = ("float32", "bfloat16")
+"""Number formats of the factors of large products."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,9 @@ class LayerConfig:
         directions: eigenvectors of the input's second moment, and singular vectors of the update, that are treated one by one.
         memory_weight: how much of the other phase's mean update is added to every step; 0 turns it off.
         teach_above: rows whose teaching factor is at most this are left out of the update.
+        precision: number format to which the factors of large products are rounded: ``"float32"``, or ``"bfloat16"``, which is
+            several times as fast on processors that have it (AVX-512 BF16, AMX) and slow on others. Weights and sums are kept
+            in float32.
     """
 
     goodness: str = "opponent_squares"
@@ -51,12 +59,12 @@ class LayerConfig:
     directions: int = 64
     memory_weight: float = 1.0
     teach_above: float = 0.02
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.goodness not in GOODNESS:
-            raise ConfigError(f"goodness: got {self.goodness!r}, expected one of {sorted(GOODNESS)}")
-        if self.rule not in RULES:
-            raise ConfigError(f"rule: got {self.rule!r}, expected one of {list(RULES)}")
+        for name, known in (("goodness", sorted(GOODNESS)), ("rule", RULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name}: got {getattr(self, name)!r}, expected one of {list(known)}")
         for name in ("sharpness", "rate", "damping"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number above 0")
@@ -69,6 +77,11 @@ class LayerConfig:
             raise ConfigError(f"momentum: got {self.momentum}, expected 0 <= momentum < 1")
         if self.directions < 1:
             raise ConfigError(f"directions: got {self.directions}, expected at least 1")
+
+    @property
+    def format(self) -> torch.dtype:
+        """``precision`` as torch names it."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
 
 
 PLAIN = LayerConfig(

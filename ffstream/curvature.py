@@ -19,6 +19,8 @@ Reference: Benzing 2022, arXiv:2201.12250 (gradient descent on neurons).
 import torch
 from torch import Tensor
 
+from ffstream.moment import Moment
+
 OVERSAMPLING = 8
 """Directions tracked beyond ``r``, so that the ``r`` kept are accurate and the next eigenvalue is known."""
 
@@ -29,10 +31,6 @@ REFRESH_EVERY = 50
 LEVERAGE = 4.0
 """Times its mean that a row's leverage may have."""
 
-FEED_ALL = 20
-FEED_EVERY = 4
-"""Every batch feeds ``C`` at first, later every fourth: ``C`` moves slowly and a feed costs as much as a forward pass."""
-
 
 class Curvature:
     """Tracks ``C`` and applies ``P``.
@@ -41,21 +39,19 @@ class Curvature:
         inputs: length of an input, the constant 1 for the bias included.
         directions: ``r``; cut to ``inputs`` when larger.
         damping: ``d`` in units of the mean eigenvalue.
-        decay: of the running mean ``C``, bias-corrected at the start.
+        format: number format of the factors of large products.
     """
 
-    def __init__(self, inputs: int, *, directions: int, damping: float, decay: float = 0.99) -> None:
+    def __init__(self, inputs: int, *, directions: int, damping: float, format: torch.dtype = torch.float32) -> None:
         self.directions = min(directions, inputs)
         self.damping = damping
-        self.decay = decay
+        self.moment = Moment(inputs, REFRESH_AT, REFRESH_EVERY, format)
         tracked = min(self.directions + OVERSAMPLING, inputs)
-        self.moment = torch.zeros(inputs, inputs)
         start = torch.randn(inputs, tracked, generator=torch.Generator().manual_seed(0))
         self.basis = torch.linalg.qr(start)[0].contiguous()
         self.gains = torch.zeros(tracked)
         self.rest = torch.ones(())
         self.expected = torch.ones(())
-        self.updates = torch.zeros((), dtype=torch.float64)
 
     def observe(self, x: Tensor, share: float = 1.0) -> None:
         """Fold a batch of inputs into ``C`` and refresh ``P`` when it is due.
@@ -64,15 +60,8 @@ class Curvature:
             x: ``[batch, inputs]``.
             share: of a full update that the batch counts as.
         """
-        before = int(self.updates)
-        self.updates += share
-        count = int(self.updates)
-        feed = 1 if count <= FEED_ALL else FEED_EVERY
-        if count % feed == 0:
-            weight = max(1 - self.decay ** (feed * share), share / float(self.updates))
-            self.moment.addmm_(x.t(), x, beta=1 - weight, alpha=weight / x.shape[0])
-        if due(before, count, REFRESH_AT, REFRESH_EVERY):
-            self._refresh(sweeps=4 if count in REFRESH_AT else 2)
+        if self.moment.observe(x, share):
+            self._refresh(sweeps=4 if int(self.moment.updates) in REFRESH_AT else 2)
 
     def precondition(self, x: Tensor) -> Tensor:
         """``x P``: ``[batch, inputs]`` to ``[batch, inputs]``.
@@ -86,31 +75,23 @@ class Curvature:
 
     def _refresh(self, sweeps: int) -> None:
         """Subspace iteration, then Rayleigh-Ritz; eigenvalues come out in ascending order."""
-        basis = self.basis
+        moment, basis = self.moment.matrix, self.basis
         for _ in range(sweeps):
-            basis, _ = torch.linalg.qr(self.moment @ basis)
-        small = (basis.t() @ (self.moment @ basis)).double()
+            basis, _ = torch.linalg.qr(moment @ basis)
+        small = (basis.t() @ (moment @ basis)).double()
         eigenvalues, rotation = torch.linalg.eigh(small)
         self.basis.copy_(basis @ rotation.float())
         kept = self.directions
         eigenvalues = eigenvalues.clamp(min=0).float()
-        damping = self.damping * self.moment.diagonal().mean().clamp(min=1e-12)
+        damping = self.damping * moment.diagonal().mean().clamp(min=1e-12)
         has_rest = eigenvalues.shape[0] > kept
         rest = 1 / ((eigenvalues[-kept - 1] if has_rest else 0.0) + damping)
         self.rest.copy_(rest)
         self.gains.copy_(1 / (eigenvalues + damping) - rest)
         self.gains[: eigenvalues.shape[0] - kept] = 0
-        self.expected.copy_(rest * self.moment.trace() + (self.gains * eigenvalues).sum())
+        self.expected.copy_(rest * moment.trace() + (self.gains * eigenvalues).sum())
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name; whoever keeps them copies."""
-        names = ("moment", "basis", "gains", "rest", "expected", "updates")
-        return {name: getattr(self, name) for name in names}
-
-
-def due(before: int, now: int, at: frozenset[int], every: int) -> bool:
-    """Whether statistics are to be inverted anew, once ``before`` whole updates have become ``now``.
-
-    Always within the first update; then at the counts ``at`` and at every multiple of ``every``.
-    """
-    return before == 0 or (now > before and (now in at or now % every == 0))
+        names = ("basis", "gains", "rest", "expected")
+        return {name: getattr(self, name) for name in names} | self.moment.state()

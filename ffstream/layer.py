@@ -73,7 +73,7 @@ class Layer:
 
     def forward(self, x: Tensor) -> Tensor:
         """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
-        return forward(self.weights, x)
+        return forward(self.weights, x, self.config.format)
 
     def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
         """One local step; the weights change in place.
@@ -112,6 +112,9 @@ class Layer:
         return {"weights": self.weights, "mean_activity": self.mean_activity} | rule
 
 
-def forward(weights: Tensor, x: Tensor) -> Tensor:
-    """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs]."""
-    return torch.addmm(weights[:, -1], x, weights[:, :-1].t()).relu_()
+def forward(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32) -> Tensor:
+    """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
+
+    The factors of the product are rounded to ``format``.
+    """
+    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1]).relu_()

@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ffstream.config import ReadoutConfig
-from ffstream.curvature import due
+from ffstream.moment import Moment
 
 REFRESH_AT = frozenset({1, 2, 3, 5, 8, 12, 17, 23, 30, 40})
 REFRESH_EVERY = 25
-DECAY = 0.99
-"""When the inverse is found anew, and the decay of the second moment (bias-corrected at the start)."""
+"""Whole updates at which the inverse is found anew."""
 
 
 class ReadoutSlice:
@@ -32,15 +31,18 @@ class ReadoutSlice:
     Args:
         units: length of a normalized activity ``h``.
         classes: number of labels.
+        config: constants of learning.
+        format: number format of the factors of large products.
     """
 
-    def __init__(self, units: int, classes: int, config: ReadoutConfig | None = None) -> None:
+    def __init__(
+        self, units: int, classes: int, config: ReadoutConfig | None = None, *, format: torch.dtype = torch.float32
+    ) -> None:
         self.config = config or ReadoutConfig()
         self.classes = classes
         self.weights = torch.zeros(classes, units)
-        self.moment = torch.zeros(units, units)
+        self.moment = Moment(units, REFRESH_AT, REFRESH_EVERY, format)
         self.inverse = torch.eye(units)
-        self.updates = torch.zeros((), dtype=torch.float64)
 
     def correct(self, h: Tensor, logits: Tensor) -> Tensor:
         """``z_l``: ``h`` [batch, units] and the logits from below [batch, classes] to [batch, classes]."""
@@ -51,25 +53,22 @@ class ReadoutSlice:
 
         ``share`` is the part of a full update that the rows count as.
         """
-        before = int(self.updates)
-        self.updates += share
-        updates = float(self.updates)
-        weight = max(1 - DECAY**share, share / updates)
-        self.moment.addmm_(h.t(), h, beta=1 - weight, alpha=weight / len(h))
-        if due(before, int(updates), REFRESH_AT, REFRESH_EVERY):
+        if self.moment.observe(h, share):
             self._refresh()
+        updates = float(self.moment.updates)
         step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon))
         wrong = one_hot(labels, self.classes).float() - logits.softmax(dim=1)
-        self.weights.addmm_(wrong.t(), h @ self.inverse, alpha=step / len(h))
+        self.weights.addmm_(wrong.t() @ h, self.inverse, alpha=step / len(h))
 
     def _refresh(self) -> None:
-        damping = self.config.damping * self.moment.diagonal().mean().clamp(min=1e-12)
-        damped = self.moment + damping * torch.eye(len(self.moment))
+        moment = self.moment.matrix
+        damping = self.config.damping * moment.diagonal().mean().clamp(min=1e-12)
+        damped = moment + damping * torch.eye(len(moment))
         self.inverse.copy_(torch.cholesky_inverse(torch.linalg.cholesky(damped)))
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next step depends on, by name."""
-        return {"weights": self.weights, "moment": self.moment, "inverse": self.inverse, "updates": self.updates}
+        return {"weights": self.weights, "inverse": self.inverse} | self.moment.state()
 
 
 def correct(weights: Tensor, h: Tensor, logits: Tensor) -> Tensor:

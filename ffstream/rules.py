@@ -123,16 +123,16 @@ class CurvatureRule:
     whole phase and this one, at least :data:`SHORTEST_SPAN`, in updates.
 
     Cost, beside the plain rule's one product of ``units * inputs * batch``: two thin ones of ``batch * inputs * r`` to apply
-    ``P``, four of ``units * inputs * r`` to cut the spectrum, two more folds into ``m``; and memory for four matrices of the
-    weights' size (and one of ``inputs * inputs``) where the plain rule has two. It assumes that the inputs' second moment
-    changes slowly against its running mean of a hundred updates. The plain rule is the better choice where memory or time
-    an update are short and phases are too, 1:1 over many passes, and to read beside the paper.
+    ``P``, three of ``units * inputs * r`` to cut the spectrum, a few sweeps over the weights for ``m``; and memory for four
+    matrices of the weights' size (and one of ``inputs * inputs``) where the plain rule has two. It assumes that the inputs'
+    second moment changes slowly against its running mean of a hundred updates. The plain rule is the better choice where
+    memory or time an update are short and phases are too, 1:1 over many passes, and to read beside the paper.
     """
 
     def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
         self.config = config
-        self.curvature = Curvature(inputs + 1, directions=config.directions, damping=config.damping)
-        self.spectrum = SpectrumClip(units, inputs + 1, directions=config.directions)
+        self.curvature = Curvature(inputs + 1, directions=config.directions, damping=config.damping, format=config.format)
+        self.spectrum = SpectrumClip(units, inputs + 1, directions=config.directions, format=config.format)
         self.velocity = torch.zeros(units, inputs + 1)
         self.memory = {polarity: torch.zeros(units, inputs + 1) for polarity in Polarity}
         self.phase = torch.zeros(3, dtype=torch.float64)
@@ -144,14 +144,15 @@ class CurvatureRule:
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
         config = self.config
-        steered = self.curvature.precondition(x)
+        steered, format = self.curvature.precondition(x), config.format
+        direction = ((delta / batch).to(format).t() @ steered.to(format)).float()
         momentum = config.momentum**share
-        _fold(self.velocity, delta, steered, batch, momentum)
+        self.velocity.lerp_(direction, 1 - momentum)
         if config.memory_weight:
             own, other = self.memory[polarity], self.memory[polarity.other]
             self.velocity.add_(other, alpha=config.memory_weight * (1 - momentum))
             decay = (1 - 1 / self._span(polarity, share)) ** share
-            _fold(own, delta, steered, batch, decay)
+            own.lerp_(direction, 1 - decay)
             other.mul_(decay)
         _move(weights, self.spectrum.clip(self.velocity), config, share)
 

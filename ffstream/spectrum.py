@@ -8,8 +8,8 @@ of how much there is to learn; here the level is the update's own, and a layer t
 
     v <- v + U diag(min(1, level / s) - 1) U' v,    level = s_r
 
-The ``r`` directions ``U`` are followed by one step of subspace iteration an update: the update is a running mean and turns
-slowly.
+The ``r`` directions are followed by half a step of subspace iteration an update, from the inputs' side, where they were last,
+to the units': the update is a running mean and turns slowly.
 """
 
 import torch
@@ -29,23 +29,27 @@ class SpectrumClip:
         units: rows of the update.
         inputs: its columns.
         directions: ``r``; less where the layer is small.
+        format: number format of the factors of large products.
     """
 
-    def __init__(self, units: int, inputs: int, *, directions: int) -> None:
+    def __init__(self, units: int, inputs: int, *, directions: int, format: torch.dtype = torch.float32) -> None:
         directions = max(1, min(directions, units // SHARE, inputs // SHARE))
-        start = torch.randn(units, directions, generator=torch.Generator().manual_seed(0))
-        self.basis = torch.linalg.qr(start)[0].contiguous()
+        self.format = format
+        self.basis = torch.randn(inputs, directions, generator=torch.Generator().manual_seed(0))
 
     def clip(self, update: Tensor) -> Tensor:
         """A copy of ``update`` [units, inputs], clipped; the directions move on."""
-        turned, _ = torch.linalg.qr(update @ (update.t() @ self.basis))
-        seen = turned.t() @ update
+        rounded = update.to(self.format)
+        left, _ = torch.linalg.qr((rounded @ self.basis.to(self.format)).float())
+        seen = (left.to(self.format).t() @ rounded).float()
         energies, rotation = torch.linalg.eigh((seen @ seen.t()).double())
         singular = energies.clamp(min=0).sqrt().float()
         level = torch.maximum(singular[0], singular[-1] / STEEPEST)
-        self.basis.copy_(turned @ rotation.float())
+        right = rotation.float().t() @ seen
+        self.basis.copy_((right / singular.clamp(min=1e-30)[:, None]).t())
         cut = (level / singular.clamp(min=1e-30)).clamp(max=1) - 1
-        return torch.addmm(update, self.basis * cut, rotation.float().t() @ seen)
+        change: Tensor = (left @ (rotation.float() * cut)).to(self.format) @ right.to(self.format)
+        return change.float().add_(update)
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""

@@ -55,7 +55,7 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
         case int():
             other = value + 1
         case _:
-            other = {"rule": "curvature", "goodness": "opponent_squares"}[name]
+            other = {"rule": "curvature", "precision": "bfloat16"}[name]
     assert dataclasses.replace(FULL, layer=dataclasses.replace(PLAIN, **{name: other})).digest() != FULL.digest()
 
 
@@ -80,6 +80,7 @@ def test_networks_that_cannot_work(wrong, said):
     [
         {"goodness": "charm"},
         {"rule": "luck"},
+        {"precision": "float8"},
         {"sharpness": 0.0},
         {"rate": -1.0},
         {"rate": float("nan")},

@@ -16,6 +16,7 @@ RULES = {
     **{name: LayerConfig(goodness=name) for name in GOODNESS},
     "plain": PLAIN,
     "adam": ADAM,
+    "bfloat16": LayerConfig(precision="bfloat16"),
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]

@@ -51,5 +51,5 @@ def test_nothing_to_learn_is_no_step():
 
 
 def test_a_small_layer_has_at_least_one_direction():
-    assert SpectrumClip(3, 5, directions=64).basis.shape == (3, 1)
-    assert SpectrumClip(500, 75, directions=64).basis.shape == (500, 9)
+    assert SpectrumClip(3, 5, directions=64).basis.shape == (5, 1)
+    assert SpectrumClip(500, 75, directions=64).basis.shape == (75, 9)

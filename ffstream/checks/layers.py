@@ -23,6 +23,11 @@ class AnyLayer(Protocol):
         """What it raises for positives, and how that is hidden from the next layer."""
         ...
 
+    @property
+    def threshold(self) -> float:
+        """Of its goodness, between positives and negatives."""
+        ...
+
     def forward(self, x: Tensor) -> Tensor:
         """``[batch, inputs]`` to ``[batch, units]``."""
         ...
@@ -179,10 +184,11 @@ def check_share(make: MakeLayer, inputs: int, units: int) -> None:
     x = rows(BATCH, inputs)
     start = make(inputs, units, seed=0)
     before = _goodness(start, x)
+    has_to_learn = Polarity.NEGATIVE if before > start.threshold else Polarity.POSITIVE
     moved = []
     for steps, share in ((20, 1.0), (200, 0.1)):
         layer = make(inputs, units, seed=0)
-        _learn(layer, x, Polarity.POSITIVE, steps=steps, share=share)
+        _learn(layer, x, has_to_learn, steps=steps, share=share)
         moved.append(_goodness(layer, x) - before)
     law = "ten tenths of an update do about the same as one whole"
     require(0.5 < moved[1] / moved[0] < 2, law, f"goodness moved by {moved[1]} and by {moved[0]}")
