@@ -4,7 +4,6 @@ After an attack the service takes a snapshot. In the end a network in this proce
 every snapshot must be, file by file, what that network was at the same event.
 """
 
-import hashlib
 import json
 import re
 import signal
@@ -17,37 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import psutil
-from safetensors.torch import save
 
-from ffstream import NetworkConfig, Stream
-from ffstream.checks.chain import learn
-from ffstream.datasets import load
-from ffstream.network import Network
-from ffstream.stream.events import Wake
+from benchmarks.proof import FLAGS, KEEP_ALL, BrokenPromiseError, Remains, marked, require
 from ffstream.stream.snapshot import MANIFEST, folder_of
 from ffstream.stream.stream import SNAPSHOTS
 from ffstream_gateway.child import Child, ChildError
 from ffstream_gateway.client import Client, ClientError
 from ffstream_gateway.feeding import Background
 
-DATA = load("digits")
-NETWORK = NetworkConfig(inputs=DATA.inputs, classes=DATA.classes, units=(300, 200, 100), batch=25)
 CHUNK = 20
-"""What is learned, by which network, and frames in a request."""
+"""Frames in a request."""
 
 WITHIN = 150.0
 PAUSE = 0.05
 FROZEN = 3.0
 """Seconds: for a service to recover, between two requests, and that a stopped gateway stands still."""
-
-MARK = 2**20
-"""A frame's number, divided by this, stands in its first pixel, which is black in every digit."""
-
-
-class AttackError(Exception):
-    """The service did not keep its promise."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +59,7 @@ class Victim:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
-        network = ["--units", ",".join(map(str, NETWORK.units)), "--batch", str(NETWORK.batch), "--every", "500"]
-        network += ["--label-lifetime", "1000000", "--snapshots-kept", "1000"]
-        self._flags = ["--folder", str(folder), "--port", str(_free_port()), "--log-level", "info", *network, *flags]
+        self._flags = ["--folder", str(folder), "--port", str(_free_port()), "--log-level", "info", *FLAGS, *KEEP_ALL, *flags]
         self._saved: dict[int, dict[str, str]] = {}
         self._acknowledged = self._sent = 0
         self._lull = threading.Event()
@@ -99,18 +81,14 @@ class Victim:
         self.child.__exit__(kind)
 
     def _feed(self, stop: threading.Event) -> None:
-        """Every seventh frame has no label. A request is repeated until it is answered."""
+        """A request is repeated until it is answered."""
         while not stop.wait(PAUSE):
             if self._lull.is_set():
                 continue
-            rows = np.arange(self._sent, self._sent + CHUNK)
-            chosen = rows % len(DATA.x)
-            frames = DATA.x[chosen].astype(np.float32) / 255
-            frames[:, 0] = rows / MARK
+            first = self._sent
             self._sent += CHUNK
-            answer = self.client.feed(frames, np.where(rows % 7 == 0, -1, DATA.y[chosen]), key=f"from {rows[0]}")
-            if answer["first"] != rows[0] + 1:
-                raise AttackError(f"frame {rows[0] + 1} was accepted as {answer['first']}")
+            answer = self.client.feed(*marked(first, CHUNK), key=f"from {first}")
+            require(answer["first"] == first + 1, f"frame {first + 1} was accepted as {answer['first']}")
             self._acknowledged = int(answer["last"])
 
     def suffer(self, attack: Attack, *, save: bool = True) -> float:
@@ -120,7 +98,7 @@ class Victim:
             Seconds from the attack until a new chain was up and had caught up.
 
         Raises:
-            AttackError: when the service does not recover.
+            BrokenPromiseError: when the service does not recover.
         """
         self._lull.clear()
         self._learn_some()
@@ -206,28 +184,14 @@ class Victim:
             Frames in the journal.
 
         Raises:
-            AttackError: when that is not so.
+            BrokenPromiseError: when that is not so.
         """
-        stream = Stream.in_process(NETWORK, folder=self.folder)
-        stream.settle()
-        journal = stream.journal
-        frames, _ = journal.read(1, journal.last_frame)
-        _require((frames[:, 0] * MARK).tolist() == list(range(journal.last_frame)), "a frame is lost, or there twice")
-        _require(journal.last_frame >= self._acknowledged, "an acknowledged frame is lost")
-        network, named = Network(NETWORK, journal.recall), 0
-        for recorded in journal.events(0, limit=journal.last_seq):
-            learn(network, journal, recorded)
-            if isinstance(recorded.event, Wake):
-                _require(recorded.event.first == named + 1, "a frame is not learned exactly once")
-                named = recorded.event.last
-            if recorded.seq in self._saved:
-                _require(
-                    _files(network) == self._saved[recorded.seq], f"snapshot {recorded.seq} is not that of an undisturbed run"
-                )
-        _require(named == journal.last_frame == stream.progress.frames, "a frame is not learned exactly once")
-        _require(stream.chain.digests() == network.digests(), "the weights are not those of an undisturbed run")
-        stream.close()
-        return journal.last_frame
+        with Remains(self.folder) as remains:
+            numbers = remains.numbers()
+            require(numbers == list(range(len(numbers))), "a frame is lost, or there twice")
+            require(len(numbers) >= self._acknowledged, "an acknowledged frame is lost")
+            remains.prove(self._saved)
+        return len(numbers)
 
 
 MOMENTS: dict[str, Callable[[Victim], None]] = {
@@ -239,15 +203,6 @@ MOMENTS: dict[str, Callable[[Victim], None]] = {
 """When an attack comes."""
 
 
-def _files(network: Network) -> dict[str, str]:
-    return {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
-
-
-def _require(holds: bool, broken: str) -> None:
-    if not holds:
-        raise AttackError(broken)
-
-
 def _wait(condition: Callable[[], Any], failure: str, every: float = 0.05) -> Any:
     """What ``condition`` gives once it is true; a service that does not answer has not fulfilled it."""
     end = time.monotonic() + WITHIN
@@ -256,7 +211,7 @@ def _wait(condition: Callable[[], Any], failure: str, every: float = 0.05) -> An
             if found := condition():
                 return found
         time.sleep(every)
-    raise AttackError(f"{failure} within {WITHIN:.0f} s")
+    raise BrokenPromiseError(f"{failure} within {WITHIN:.0f} s")
 
 
 def _free_port() -> int:

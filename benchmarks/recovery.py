@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.attacks import DATA, Attack, AttackError, Victim
+from benchmarks.attacks import Attack, Victim
+from benchmarks.proof import DATA, BrokenPromiseError
 from ffstream import NetworkConfig, Schedule
 from ffstream.actors import RayChain, open_stream
 from ffstream.errors import ChainError
@@ -70,7 +71,7 @@ def campaign(folder: Path, attacks: list[Attack], *flags: str, save: bool) -> Ou
                 outcome.kills += len(attack.targets) + (attack.moment == "recovering")
                 print(f"{number}/{len(attacks)} {name}: caught up after {outcome.seconds[name]:.1f} s", flush=True)
         print(f"{victim.prove()} frames learned exactly once, bit-identical", flush=True)
-    except AttackError as error:
+    except BrokenPromiseError as error:
         outcome.failure = str(error)
         print(f"FAILED: {error}", flush=True)
     return outcome

@@ -22,10 +22,12 @@ log = logging.getLogger(__name__)
 def actor(kind: type) -> Any:
     """A part's class as an actor: one thread learns, three answer questions.
 
-    One that dies stays dead, and its calls are not repeated: Ray would bring it back with its first weights.
+    One that dies stays dead, and its calls are not repeated: Ray would bring it back with its first weights. No call is put on
+    record: Ray's control server would keep the last 100,000, and grow by megabytes a second until it had so many.
     """
+    options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "enable_task_events": False}
     remote: Any = ray.remote
-    return remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"learn": 1, "ctl": 3})(kind)
+    return remote(**options, concurrency_groups={"learn": 1, "ctl": 3})(kind)
 
 
 class Pulse(NamedTuple):

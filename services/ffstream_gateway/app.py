@@ -7,10 +7,9 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 import ffstream
-from ffstream_gateway import problems
+from ffstream_gateway import problems, routes, socket_feed
 from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.metrics import Metrics, Timed
-from ffstream_gateway.routes import router
 from ffstream_gateway.service import Service
 from ffstream_gateway.settings import Settings
 
@@ -44,5 +43,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body)
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(socket_feed.router)
     return app

@@ -1,4 +1,4 @@
-"""Frames in the bodies of requests: JSON, one JSON object a line, or raw ``.npy`` arrays.
+"""Frames in the bodies of requests and in messages: JSON, one JSON object a line, or raw ``.npy`` arrays.
 
 Errors name the place, down to the number or the line.
 """
@@ -26,6 +26,9 @@ NPY = "application/x-npy"
 LARGEST = float(np.finfo(np.float32).max)
 LONGEST = 200
 """Characters of a parser's own message that are passed on."""
+
+LONGEST_KEY = 200
+"""Characters of an idempotency key."""
 
 HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
@@ -59,8 +62,32 @@ def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool)
     return READERS[kind](raw, network, labels)
 
 
+def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | None]:
+    """Read a message: when it is text a JSON object with one frame or with several, when it is binary ``.npy`` arrays.
+
+    Returns:
+        The frames, and the idempotency key when the message has one.
+
+    Raises:
+        Problem: 422 for malformed content.
+        ShapeError: for frames or labels of another shape.
+    """
+    if isinstance(raw, bytes):
+        return read(NPY, raw, network, labels=True), None
+    content = _parse(raw, "message")
+    single = isinstance(content, dict) and "frame" in content
+    content = _members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
+    if not single:
+        return _several(content, network), _key(content.get("key"))
+    frame, label = _single(content, network)
+    return Body(frame[np.newaxis], np.array([label], np.int64)), _key(content.get("key"))
+
+
 def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    content = _members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
+    return _several(_members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body"), network)
+
+
+def _several(content: dict[str, Any], network: NetworkConfig) -> Body:
     frames, labels = content.get("frames"), content.get("labels")
     if not isinstance(frames, list):
         raise Problem(422, "shape", f"frames: got {_name(frames)}, expected a list of frames", place="frames")
@@ -81,10 +108,16 @@ def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
             continue
         place = f"line {number}"
         content = _members(_parse(line, place), known, place)
-        rows.append(_frame(content.get("frame"), network.inputs, f"{place}: frame"))
-        labels.append(_label(content.get("label"), network.classes, f"{place}: label"))
+        frame, label = _single(content, network, f"{place}: ")
+        rows.append(frame)
+        labels.append(label)
         any_label = any_label or "label" in content
     return Body(_stack(rows, network.inputs), np.array(labels, np.int64) if any_label else None)
+
+
+def _single(content: dict[str, Any], network: NetworkConfig, place: str = "") -> tuple[NDArray[np.float32], int]:
+    frame = _frame(content.get("frame"), network.inputs, f"{place}frame")
+    return frame, _label(content.get("label"), network.classes, f"{place}label")
 
 
 def _npy(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
@@ -134,7 +167,7 @@ def _fits(shape: tuple[int, ...], expected: tuple[str | int, ...]) -> bool:
     return len(shape) == len(expected) and all(got >= 0 if isinstance(want, str) else got == want for got, want in pairs)
 
 
-def _parse(raw: bytes, place: str) -> Any:
+def _parse(raw: str | bytes, place: str) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -179,6 +212,13 @@ def _label(value: Any, classes: int, place: str) -> int:
         detail = f"{place}: got {got}, expected 0 to {classes - 1}, or null for not known"
         raise Problem(422, "shape", detail, place=place)
     return value
+
+
+def _key(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and len(value) <= LONGEST_KEY):
+        return value
+    got = f"{len(value)} characters" if isinstance(value, str) else _name(value)
+    raise Problem(422, "invalid", f"key: got {got}, expected a string of at most {LONGEST_KEY} characters", place="key")
 
 
 def _stack(rows: list[NDArray[np.float32]], inputs: int) -> NDArray[np.float32]:

@@ -10,10 +10,14 @@ from typing import Any
 import uvicorn
 
 from ffstream_gateway.app import create_app
+from ffstream_gateway.connection import Connection
 from ffstream_gateway.settings import Settings
 
 LINGER = 5
 """Seconds that open connections get to finish when the service stops."""
+
+PING_EVERY = 20.0
+"""Seconds between two pings of a WebSocket, and until one must be answered."""
 
 OPEN_FILES = 65_536
 """Files and connections that may be open at once, where the system lets a program have so many."""
@@ -62,7 +66,16 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
         # Accepted sockets inherit it. asyncio does not set it on a socket like this one, and answers then take 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
-            create_app(settings), access_log=False, log_config=None, log_level="warning", timeout_graceful_shutdown=LINGER
+            create_app(settings),
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            timeout_graceful_shutdown=LINGER,
+            ws=Connection,
+            ws_max_size=settings.max_body,
+            ws_ping_interval=PING_EVERY,
+            ws_ping_timeout=PING_EVERY,
+            ws_per_message_deflate=False,  # a few compressed bytes could be many messages of the largest size
         )
         with suppress(KeyboardInterrupt):
             Server(config).run([listening])

@@ -85,17 +85,21 @@ class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
         self.place = place
         self.headers = headers
 
-    def answer(self) -> JSONResponse:
-        """The refusal as an HTTP answer."""
-        body: dict[str, Any] = {
+    def content(self) -> dict[str, Any]:
+        """The members of the refusal."""
+        content: dict[str, Any] = {
             "type": f"urn:ffstream:problem:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
         }
         if self.place is not None:
-            body["place"] = self.place
-        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+            content["place"] = self.place
+        return content
+
+    def answer(self) -> JSONResponse:
+        """The refusal as an HTTP answer."""
+        return JSONResponse(self.content(), self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -14,8 +14,8 @@ from ffstream.classify import Method
 from ffstream.errors import FFStreamError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.stream.events import Recorded
-from ffstream.stream.journal import FrameRange
 from ffstream_gateway import bodies, models
+from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
 
@@ -57,7 +57,7 @@ CLASSIFY = _frames(
 The = Annotated[Service, Depends(the_service)]
 Raw = Annotated[bytes, Depends(raw_body)]
 ContentType = Annotated[str, Header(include_in_schema=False)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=bodies.LONGEST_KEY)]
 
 router = APIRouter()
 
@@ -74,34 +74,8 @@ async def feed(
     The same Idempotency-Key with the same body is answered again and learned once. A ``.npy`` body holds the frames [n, inputs]
     and may go on with a second array, the labels [n].
     """
-    _require_accepting(service)
-    return await run_in_threadpool(_accept, service, raw, content_type, key)
-
-
-def _require_accepting(service: Service) -> None:
-    if not service.accepts:
-        raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
-
-
-def _accept(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
-    stream, digest = service.stream, hashlib.sha256(content_type.encode() + b"\n" + raw).hexdigest()
-    try:
-        body = bodies.read(content_type, raw, stream.config, labels=True)
-        accepted = stream.accept(body.frames, body.labels, limit=service.settings.backlog, key=key, digest=digest)
-    except FFStreamError as error:
-        raise refuse(error, service.wait_seconds()) from error
-    return _accepted(service, accepted)
-
-
-def _accepted(service: Service, accepted: FrameRange) -> models.Accepted:
-    service.nudge()
-    return models.Accepted(
-        first=accepted.first,
-        last=accepted.last,
-        frames=len(accepted.numbers),
-        repeated=accepted.repeated,
-        waiting=service.stream.sequencer.waiting,
-    )
+    require_accepting(service)
+    return await run_in_threadpool(accept_body, service, raw, content_type, key)
 
 
 @router.post("/labels", status_code=202, responses=documented(404, 409, 410, 413, 422, 429, 503))
@@ -111,23 +85,19 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     The answer has the numbers of the new frames, in the order of the request. A frame takes one label, and takes it until
     ``label_lifetime`` frames were accepted after it.
     """
-    _require_accepting(service)
+    require_accepting(service)
     digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
     ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
-    try:
-        accepted = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
-    except FFStreamError as error:
-        raise refuse(error, service.wait_seconds()) from error
-    return _accepted(service, accepted)
+    with refusals(service):
+        frames = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
+    return accepted(service, frames)
 
 
 @router.get("/frames/{number}", responses=documented(404, 410, 422, 503))
 def frame(service: The, number: int) -> models.FrameState:
     """What has become of a frame: queued or learned, its label, and what was predicted of it before it was learned."""
-    try:
+    with refusals(service):
         return models.frame_state(service.stream, number)
-    except FFStreamError as error:
-        raise refuse(error, service.wait_seconds()) from error
 
 
 @router.post("/classify", openapi_extra=CLASSIFY, responses=documented(413, 415, 422))
@@ -162,7 +132,7 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
 @router.post("/sleep", status_code=202, responses=documented(413, 422, 503))
 async def sleep(service: The, request: models.SleepRequest | None = None) -> models.SleepPlanned:
     """Sleep as soon as what is under way is learned; frames go on being accepted."""
-    _require_accepting(service)
+    require_accepting(service)
     return models.sleep_planned(await _journaled(service, service.request_sleep(request.dreams if request else None)))
 
 
@@ -204,7 +174,7 @@ def status(service: The) -> models.Status:
 @router.post("/snapshots", status_code=202, responses=documented(503))
 async def snapshot(service: The) -> models.SnapshotPlanned:
     """Save everything as it is after what is under way."""
-    _require_accepting(service)
+    require_accepting(service)
     return models.SnapshotPlanned(seq=(await _journaled(service, service.request_snapshot())).seq)
 
 

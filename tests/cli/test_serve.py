@@ -6,6 +6,8 @@ import signal
 import time
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from ffstream.datasets import load
 from ffstream_gateway.client import Client
@@ -55,6 +57,28 @@ def test_serve_goes_on_where_it_was_stopped(ffstream):
         assert (status["accepted"], status["frames"]) == (last, last)
         assert status["labelled"] == last
     interrupt(second)
+
+
+def test_frames_over_websockets_until_one_is_too_large_or_the_service_stops(ffstream):
+    run = ffstream(*FLAGS, "--max-body", 10_000)
+    where = f"ws{url(run).removeprefix('http')}/feed"
+    one = json.dumps({"frame": [0.5] * 64, "label": 3})
+    with connect(where, proxy=None) as careless, connect(where, proxy=None) as patient:
+        for number, socket in enumerate((careless, patient), start=1):
+            credits = json.loads(socket.recv(30))["credits"]
+            socket.send(one)
+            assert json.loads(socket.recv(30))["last"] == number
+        for _ in range(credits):
+            patient.send(one)
+        assert [json.loads(patient.recv(30))["last"] for _ in range(credits)] == list(range(3, 3 + credits))
+        careless.send("x" * 10_001)
+        with pytest.raises(ConnectionClosed) as too_large:
+            careless.recv(30)
+        interrupt(run)
+        with pytest.raises(ConnectionClosed) as stopping:
+            patient.recv(30)
+    assert (too_large.value.rcvd.code, stopping.value.rcvd.code) == (1009, 1012)
+    assert "Traceback" not in run.complained
 
 
 def test_commands_against_a_service(ffstream):

@@ -1,0 +1,62 @@
+"""Accepting frames, whichever way they come in: all of a request or none, and answered once they are journaled."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ffstream.errors import FFStreamError
+from ffstream.stream.journal import FrameRange
+from ffstream_gateway import bodies, models
+from ffstream_gateway.problems import Problem, refuse
+from ffstream_gateway.service import Service
+
+
+def require_accepting(service: Service) -> None:
+    """Make sure that frames are accepted now.
+
+    Raises:
+        Problem: 503 when they are not.
+    """
+    if not service.accepts:
+        raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
+
+
+@contextmanager
+def refusals(service: Service) -> Iterator[None]:
+    """Turn the library's errors into refusals that say how long to wait."""
+    try:
+        yield
+    except FFStreamError as error:
+        raise refuse(error, service.wait_seconds()) from error
+
+
+def accept_body(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
+    """Accept the frames in the body of a request."""
+    with refusals(service):
+        body = bodies.read(content_type, raw, service.stream.config, labels=True)
+        return _accept(service, body, key, content_type.encode() + b"\n" + raw)
+
+
+def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
+    """Accept the frames in a message of a WebSocket."""
+    with refusals(service):
+        body, key = bodies.read_message(raw, service.stream.config)
+        return _accept(service, body, key, b"message\n" + (raw.encode() if isinstance(raw, str) else raw))
+
+
+def _accept(service: Service, body: bodies.Body, key: str | None, request: bytes) -> models.Accepted:
+    digest = hashlib.sha256(request).hexdigest()
+    limit = service.settings.backlog
+    return accepted(service, service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest))
+
+
+def accepted(service: Service, frames: FrameRange) -> models.Accepted:
+    """The answer for frames that are journaled; has them learned."""
+    service.nudge()
+    return models.Accepted(
+        first=frames.first,
+        last=frames.last,
+        frames=len(frames.numbers),
+        repeated=frames.repeated,
+        waiting=service.stream.sequencer.waiting,
+    )
