@@ -10,7 +10,7 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery bench-overload
+.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery bench-overload bench-snapshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -57,6 +57,9 @@ bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hour
 
 bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
 	$(BIN)/python -m benchmarks.recovery
+
+bench-snapshots: $(STAMP)  ## what automatic snapshots cost (MNIST=FOLDER; ten minutes)
+	$(BIN)/python -m benchmarks.snapshots --data $(MNIST)
 
 bench-overload: $(STAMP)  ## ten times more frames than can be learned, for two minutes, and the proof that it does not show (5 minutes)
 	$(BIN)/python -m benchmarks.overload
