@@ -1,9 +1,9 @@
 """What automatic snapshots cost: frames learned a second with them, as a share of those learned without.
 
-``python -m benchmarks.snapshots --data FOLDER`` (or ``make bench-snapshots``). Two services one after the other, the order taking
-turns, learn the same stream over HTTP with the service's default constants, in layers as wide as in the other benchmarks; the
-time runs from the first request until the last frame is learned. The medians of these pairs' ratios are reported, by wall time
-and by the CPU time of all processes.
+``python -m benchmarks.snapshots --data FOLDER`` (or ``make bench-snapshots``). Two services one after the other, the order
+taking turns, learn the same stream over HTTP with the service's default constants, in layers as wide as in the other
+benchmarks; the time runs from the first request until the last frame is learned. The medians of these pairs' ratios are
+reported, by wall time and by the CPU time of all processes.
 """
 
 import sys
@@ -47,15 +47,14 @@ def feeding(data: Dataset, frames: int, every: int | None) -> Feeding:
     with Child(flags) as child, Client(child.url()) as client:
         client.ready(READY_WITHIN)
         used, began = _cpu_seconds(child.process), time.perf_counter()
-        for status in feed_and_follow(client, data, data.order(1, seed=0)[:frames], CHUNK, every=0.1):
-            child.check()
+        *_, last = feed_and_follow(client, data, data.order(1, seed=0)[:frames], CHUNK, every=0.1)
         wall, cpu = time.perf_counter() - began, _cpu_seconds(child.process) - used
-    return Feeding(wall, cpu, status["seq"])
+    return Feeding(wall, cpu, last["seq"])
 
 
 def _cpu_seconds(parent: psutil.Process) -> float:
     times = (process.cpu_times() for process in (parent, *parent.children(recursive=True)))
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 def pairs(data: Dataset, frames: int, every: int, number: int) -> Iterator[tuple[Feeding, Feeding]]:

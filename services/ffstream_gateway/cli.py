@@ -119,6 +119,7 @@ def serve(
     units: Annotated[str | None, typer.Option(help="Width of every layer. [500,500]")] = None,
     batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of large products: float32, or bfloat16. [float32]")] = None,
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
     idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never. [5]")] = None,
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,

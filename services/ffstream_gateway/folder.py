@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ffstream.config import NetworkConfig
+from ffstream.config import LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
@@ -54,19 +54,24 @@ def open_network(settings: Settings) -> NetworkConfig:
     path = settings.folder / NETWORK
     given = _described(settings)
     if not path.exists():
-        network = NetworkConfig(**given)
+        network = _network(**given)
         _write(path, network.to_dict())
         return network
     network = _read(path, NetworkConfig.from_dict)
+    found = vars(network.layer) | vars(network)
     for name, value in given.items():
-        if name in settings.model_fields_set | _shape_names(settings) and getattr(network, name) != value:
-            raise ConfigError(f"setting {name}: got {value}, but {path} has {getattr(network, name)}; use another --folder")
+        if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
+            raise ConfigError(f"setting {name}: got {value}, but {path} has {found[name]}; use another --folder")
     return network
+
+
+def _network(*, precision: str, **shape: Any) -> NetworkConfig:
+    return NetworkConfig(**shape, layer=LayerConfig(precision=precision))
 
 
 def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
-    described = {name: getattr(settings, name) for name in ("inputs", "classes", "units", "batch", "seed")}
+    described = {name: getattr(settings, name) for name in ("inputs", "classes", "units", "batch", "seed", "precision")}
     if settings.like is None:
         return described
     data = load(settings.like)

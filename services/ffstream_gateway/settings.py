@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], NoDecode, Field(min_length=1)] = (500, 500)
     batch: int = Field(25, ge=1)
     seed: int = Field(0, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
     every: int | None = Field(125, ge=1)
     idle: float | None = Field(5.0, gt=0, allow_inf_nan=False)
     dreams_per_frame: float = Field(1.0, gt=0, le=100)

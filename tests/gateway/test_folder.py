@@ -155,7 +155,10 @@ def test_a_new_folder_like_a_data_set(gateway):
     assert (app.stream.config.inputs, app.stream.config.classes) == (64, 10)
 
 
-@pytest.mark.parametrize(("name", "value"), [("inputs", 32), ("classes", 3), ("units", (40, 41)), ("batch", 50), ("seed", 1)])
+OTHERS = [("inputs", 32), ("classes", 3), ("units", (40, 41)), ("batch", 50), ("seed", 1), ("precision", "bfloat16")]
+
+
+@pytest.mark.parametrize(("name", "value"), OTHERS)
 def test_a_flag_that_contradicts_the_folder(gateway, name, value):
     gateway.open(inputs=64, classes=10).close()
     with pytest.raises(ConfigError, match=name) as found:
@@ -177,6 +180,11 @@ def test_defaults_contradict_nothing(gateway):
     app = gateway.open().settle()
     assert (app.stream.config.inputs, app.stream.config.batch) == (5, 7)
     app.accepted(np.ones((1, 5)), [2])
+
+
+def test_a_network_of_another_precision(gateway):
+    gateway.open(precision="bfloat16").close()
+    assert gateway.open().settle().stream.config.layer.precision == "bfloat16"
 
 
 def test_a_data_set_that_contradicts_the_folder(gateway):
