@@ -10,7 +10,7 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery
+.PHONY: help install demo serve test coverage soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -36,6 +36,10 @@ lint: $(STAMP)  ## style, types and the arrow of imports
 test: lint  ## everything that must hold
 	$(BIN)/pytest
 
+coverage: $(STAMP)  ## lines and branches of the stream that tests of its own, the service's and the laws' do not reach
+	$(BIN)/coverage run -m pytest tests/stream tests/gateway tests/test_laws.py tests/test_teaching.py
+	$(BIN)/coverage report
+
 soak: $(STAMP)  ## simulated lives of the stream with seeded faults (SEEDS=n, START=first; a failing seed is printed)
 	$(BIN)/python -m tests.simulation $(SEEDS) $(if $(START),--start $(START))
 
@@ -59,4 +63,4 @@ bench-recovery: $(STAMP)  ## real kills of every process of a service under load
 	$(BIN)/python -m benchmarks.recovery
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info services/*.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info services/*.egg-info
