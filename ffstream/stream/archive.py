@@ -108,13 +108,14 @@ class Archive:
         except SnapshotError as error:
             log.warning("the journal forgets nothing for now: %s", error)
             return None
-        frames = min(wake.event.last, self.journal.last_frame - self.label_lifetime, *(first - 1 for first in remembered))
+        frames = min(
+            wake.event.last, self.journal.last_frame - self.label_lifetime, *(first - 1 for first in remembered if first)
+        )
         return wake.seq - 1, frames
 
-    def _first_remembered(self, root: Path, seq: int) -> int:
-        """Number of the oldest frame that a stream that starts from this snapshot can dream of before it learns another."""
-        oldest = first_remembered(read_part(root, read_manifest(root, seq), "dreamer"))
-        return self.journal.last_frame + 1 if oldest is None else oldest
+    def _first_remembered(self, root: Path, seq: int) -> int | None:
+        """Number of the oldest frame, if any, that a stream that starts from this snapshot can dream of."""
+        return first_remembered(read_part(root, read_manifest(root, seq), "dreamer"))
 
     @property
     def tidy(self) -> bool:

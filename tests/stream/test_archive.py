@@ -145,6 +145,22 @@ def test_nothing_is_forgotten_within_a_labels_lifetime(tmp_path):
     stream.close()
 
 
+def test_what_a_kept_snapshot_has_yet_to_learn_stays(tmp_path):
+    """Also when no dream and no late label can ask for it."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=2, label_lifetime=0)
+    for first in (0, 100, 200):
+        stream.feed(X[first : first + 100])
+        newest = stream.snapshot()
+    expected = stream.chain.digests()
+    assert oldest(stream) == 201
+    stream.close()
+    shutil.rmtree(folder_of(tmp_path / SNAPSHOTS, newest))
+    again = open_stream(tmp_path, snapshot_every=None)
+    again.settle()
+    assert again.chain.digests() == expected
+    again.close()
+
+
 def test_all_snapshots_have_to_be_there_first(tmp_path):
     stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=3)
     for first in range(1, 400, 200):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffstream.errors import ConfigError, JournalError
+from ffstream.errors import ConfigError, JournalError, UnknownSnapshotError
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Sleep, Wake
 from ffstream.stream.memory_journal import MemoryJournal
@@ -156,6 +156,19 @@ def test_a_request_that_was_given_up_harms_no_one():
     assert bench.sequencer.sent == bench.journal.last_seq
 
 
+def test_a_request_that_is_refused_harms_no_one():
+    bench = Bench()
+
+    def no_such_snapshot():
+        raise UnknownSnapshotError("snapshot 3: there is none that is whole")
+
+    refused, asked = bench.sequencer.request(no_such_snapshot), bench.sequencer.request_barrier("mine")
+    assert bench.next() == Barrier("mine"), "the next request has its turn at once"
+    assert asked.done()
+    with pytest.raises(UnknownSnapshotError):
+        refused.result(0)
+
+
 def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
     bench = Bench()
     asked = bench.sequencer.request_barrier("mine")
@@ -193,6 +206,29 @@ def test_what_is_journaled_is_handed_out_again_before_anything_new():
     bench.sequencer.rewind(2)
     assert bench.all() == [*sent[2:], Barrier("new")]
     assert bench.journal.last_seq == len(sent) + 1
+
+
+def test_a_day_goes_on_after_a_restart():
+    """A snapshot knows what its latest batches taught."""
+    bench = Bench(Schedule(every=None, idle=None, enough=0.5), credits=1)
+    bench.accept(60)
+    assert len(bench.all()) == 6
+    bench.sequencer.rewind(6, owed=60)
+    assert bench.next() is None
+    bench.sequencer.rewind(6, owed=60, taught=[(seq, 0.1) for seq in range(1, 7)])
+    assert bench.next() == Sleep(6, BATCH, "enough", enough=0.5)
+
+
+def test_what_cannot_be_replayed_is_not_passed_over():
+    bench = Bench(journal=MemoryJournal(1, retain=10))
+    for _ in range(20):
+        bench.sequencer.request_barrier("any")
+    bench.all()
+    bench.sequencer.rewind(8)
+    with pytest.raises(JournalError, match="event 9 cannot be replayed"):
+        bench.next()
+    bench.sequencer.rewind(10)
+    assert len(bench.all()) == 10
 
 
 def test_a_new_sequencer_takes_over_the_debt(tmp_path):
