@@ -133,6 +133,29 @@ def test_dreams_find_old_frames_when_few_have_labels(tmp_path):
     stream.close()
 
 
+def test_all_else_is_forgotten(tmp_path):
+    """To the frame: nothing is older than the oldest that a dream can show."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=1, label_lifetime=0)
+    for row in range(200):
+        stream.accept(X[row : row + 1], Y[row : row + 1])
+    stream.settle()
+    stream.snapshot()
+    assert oldest(stream) == 200 - CONFIG.memory + 1
+    stream.close()
+
+
+def test_the_oldest_kept_snapshot_can_be_restored(tmp_path):
+    """What it had learned by then is known, however much is forgotten."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=2)
+    for first in (1, 101, 201):
+        feed(stream, first, first + 99)
+        stream.snapshot()
+    assert oldest(stream) > 100
+    stream.restore(stream.saved()[-1].seq)
+    assert [number for number in range(1, 301) if stream.sequencer.lineage.left(number)] == list(range(201, 301))
+    stream.close()
+
+
 def test_nothing_is_forgotten_within_a_labels_lifetime(tmp_path):
     stream = open_stream(tmp_path, snapshots_kept=1, label_lifetime=400)
     feed(stream, 1, 200)

@@ -176,7 +176,7 @@ def test_a_request_that_is_refused_harms_no_one():
         refused.result(0)
 
 
-def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
+def test_a_request_that_cannot_be_journaled_says_so():
     bench = Bench()
     asked = bench.sequencer.request_barrier("mine")
     record = bench.journal.record
@@ -188,8 +188,9 @@ def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
     with pytest.raises(JournalError):
         bench.next()
     bench.journal.record = record
-    bench.all()
-    assert asked.done()
+    with pytest.raises(JournalError, match="disk full"):
+        asked.result(0)
+    assert bench.all() == []
 
 
 def test_a_requested_sleep_pays_what_is_owed():
@@ -252,6 +253,12 @@ def test_a_new_sequencer_takes_over_the_debt(tmp_path):
     again.sequencer.rewind(again.journal.last_seq, owed=15)
     again.accept(5)
     assert again.all(flush=True) == [Wake(36, 40, 5), Sleep(2, BATCH, "every")]
+
+
+def test_a_snapshot_every_so_many_events():
+    bench = Bench(snapshot_every=3)
+    bench.accept(50)
+    assert [event.kind for event in bench.all()] == ["wake"] * 3 + ["barrier"] + ["wake"] * 2
 
 
 def test_a_snapshot_counts_for_the_next_one():
