@@ -10,7 +10,9 @@ MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test soak lint clean bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-recovery bench-overload bench-snapshots
+.PHONY: help install demo serve test coverage soak lint clean
+.PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
+.PHONY: bench-recovery bench-overload bench-snapshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -35,6 +37,10 @@ lint: $(STAMP)  ## style, types and the arrow of imports
 
 test: lint  ## everything that must hold
 	$(BIN)/pytest
+
+coverage: $(STAMP)  ## lines and branches of the stream that tests of its own, the service's and the laws' do not reach
+	$(BIN)/coverage run -m pytest tests/stream tests/gateway tests/test_laws.py tests/test_teaching.py
+	$(BIN)/coverage report
 
 soak: $(STAMP)  ## simulated lives of the stream with seeded faults (SEEDS=n, START=first; a failing seed is printed)
 	$(BIN)/python -m tests.simulation $(SEEDS) $(if $(START),--start $(START))
@@ -65,4 +71,4 @@ bench-overload: $(STAMP)  ## ten times more frames than can be learned, for two 
 	$(BIN)/python -m benchmarks.overload
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info services/*.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info services/*.egg-info

@@ -1,5 +1,6 @@
 """The contract of journals: what is accepted is kept as it came, once, in order, all or none."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,6 @@ from ffstream.errors import (
     BacklogError,
     ContradictionError,
     ExpiredFrameError,
-    FFStreamError,
     JournalError,
     KeyReuseError,
     LabelledError,
@@ -36,11 +36,11 @@ def _frames(n: int, seed: int = 0, dtype: type[np.generic] = np.float32) -> tupl
     return x.astype(dtype), rng.integers(-1, 4, size=n)
 
 
-def _refuses(error: type[FFStreamError], action: Callable[[], object]) -> bool:
+def _refuses(error: type[Exception], action: Callable[[], object], saying: str = "") -> bool:
     try:
         action()
-    except error:
-        return True
+    except error as refusal:
+        return saying in str(refusal)
     return False
 
 
@@ -66,7 +66,10 @@ def check_dense_events(make: MakeJournal) -> None:
     journal = make(INPUTS)
     journal.append(*_frames(10))
     events: list[Event] = [Wake(1, 4, 3), Sleep(2, 10, "every"), Barrier("now"), Wake(5, 10, 0), Sleep(0, 1, "a 'b' \"c\"")]
+    began = time.time()
     recorded = [journal.record(event) for event in events]
+    times = [began, *(each.at for each in recorded), time.time()]
+    require(times == sorted(times), "an event is recorded with its time", f"found {times}")
     require([each.seq for each in recorded] == [1, 2, 3, 4, 5], "event numbers are dense")
     require([each.event for each in recorded] == events, "an event is recorded as it is")
     require(journal.events(0) == recorded, "events read back as they were recorded, oldest first")
@@ -119,6 +122,8 @@ def check_recall(make: MakeJournal) -> None:
     ids = keyed(0, "recall").permutation(np.concatenate([np.arange(1, 601), [1, 300, 301, 600, 600]]))
     found = journal.recall(ids)
     require(torch.equal(found, all_frames[torch.from_numpy(ids - 1)]), "frames are recalled in the order asked for")
+    nothing = journal.recall(np.array([], np.int64))
+    require(nothing.shape == (0, INPUTS), "no frames are no error", f"found {nothing.shape}")
     journal.close()
 
 
@@ -173,7 +178,7 @@ def check_idempotency(make: MakeJournal) -> None:
     expected = FrameRange(first.first, first.last, repeated=True)
     require(not first.repeated and again == expected, "a repeated request gets its first answer", f"found {again}")
     require(journal.last_frame == 6, "a repeated request is not kept twice")
-    reused = _refuses(KeyReuseError, lambda: journal.append(*_frames(4), key="a", digest="other"))
+    reused = _refuses(KeyReuseError, lambda: journal.append(*_frames(4), key="a", digest="other"), "key 'a'")
     require(reused and journal.last_frame == 6, "a key serves one request only")
     journal.close()
 
@@ -219,17 +224,18 @@ def check_refused_late_labels(make: MakeJournal) -> None:
     """A frame takes one label, in time; a request with one that it cannot take keeps nothing."""
     journal, _ = _unlabelled(make)
     _label(journal, [12], [1])
-    refusals: list[tuple[type[FFStreamError], list[int], list[int]]] = [
-        (UnknownFrameError, [11, 22], [0, 0]),
-        (UnknownFrameError, [11, 0], [0, 0]),
-        (LabelledError, [11, 3], [0, 2]),
-        (LabelledError, [11, 12], [0, 1]),
-        (LabelledError, [11, 21], [0, 1]),
-        (LabelledError, [11, 11], [0, 0]),
-        (ContradictionError, [11, 13, 11], [0, 0, 1]),
+    refusals: list[tuple[type[Exception], list[int], list[int], str]] = [
+        (UnknownFrameError, [11, 22], [0, 0], "labels[1]: frame 22 "),
+        (UnknownFrameError, [11, 0], [0, 0], "labels[1]: frame 0 "),
+        (LabelledError, [11, 3], [0, 2], "labels[1]: frame 3 came with label 2"),
+        (LabelledError, [11, 12], [0, 1], "labels[1]: frame 12 has got its label already, as frame 21"),
+        (LabelledError, [11, 21], [0, 1], "labels[1]: frame 21 came with label 1"),
+        (LabelledError, [11, 11], [0, 0], "labels[1]: frame 11 is named twice"),
+        (ContradictionError, [11, 13, 11], [0, 0, 1], "labels[2]: frame 11 gets label 1, and label 0 before"),
+        (ValueError, [11, 13], [0], ""),
     ]
-    for error, ids, labels in refusals:
-        refused = _refuses(error, lambda ids=ids, labels=labels: _label(journal, ids, labels))  # type: ignore[misc]
+    for error, ids, labels, saying in refusals:
+        refused = _refuses(error, lambda ids=ids, labels=labels: _label(journal, ids, labels), saying)  # type: ignore[misc]
         require(refused, f"{error.__name__} for a label that cannot be taken", f"{ids} got {labels}")
     late = _refuses(ExpiredFrameError, lambda: _label(journal, [15, 14], [0, 0], lifetime=7))
     require(late, "a label that comes too late is refused")
@@ -261,7 +267,8 @@ def check_frame_that_never_was(make: MakeJournal) -> None:
     for number in (0, -1, 21):
         refused = _refuses(UnknownFrameError, lambda number=number: journal.frame(number))  # type: ignore[misc]
         require(refused, "UnknownFrameError for a frame that never was", f"frame {number}")
-    require((journal.frame(1).label, journal.frame(20).label) == (0, -1), "a frame's label is known")
+    found = [(each.number, each.label) for each in map(journal.frame, (1, 20))]
+    require(found == [(1, 0), (20, -1)], "a frame's number and label are known", f"found {found}")
     journal.close()
 
 
@@ -304,8 +311,8 @@ def _learn(journal: Journal, frames: int) -> None:
 
 
 def _gone(journal: Journal, number: int) -> bool:
-    recalled = not _refuses(JournalError, lambda: journal.recall(np.array([number])))
-    return not recalled and _refuses(ExpiredFrameError, lambda: journal.frame(number))
+    recalled = not _refuses(JournalError, lambda: journal.recall(np.array([number])), f"frame {number} ")
+    return not recalled and _refuses(ExpiredFrameError, lambda: journal.frame(number), f"frame {number} ")
 
 
 def check_prune(make: MakeJournal) -> None:

@@ -126,16 +126,18 @@ class Archive:
         except SnapshotError as error:
             log.warning("the journal forgets nothing for now: %s", error)
             return None
-        frames = min(wake.event.last, self.journal.last_frame - self.label_lifetime, *(first - 1 for first in remembered))
+        frames = min(
+            wake.event.last, self.journal.last_frame - self.label_lifetime, *(first - 1 for first in remembered if first)
+        )
         return wake.seq - 1, frames
 
-    def _first_remembered(self, root: Path, seq: int) -> int:
-        """Number of the oldest frame that a stream that starts from this snapshot can dream of before it learns another."""
+    def _first_remembered(self, root: Path, seq: int) -> int | None:
+        """Number of the oldest frame, if any, that a stream that starts from this snapshot can dream of."""
         progress = read_manifest(root, seq).progress
         if "oldest" not in progress:
             raise SnapshotError(f"snapshot {seq} is of an earlier version and does not say which frames it remembers")
         oldest: int | None = progress["oldest"]
-        return self.journal.last_frame + 1 if oldest is None else oldest
+        return oldest
 
     @property
     def tidy(self) -> bool:

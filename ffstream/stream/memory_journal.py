@@ -159,9 +159,10 @@ class MemoryJournal:
         """See :class:`~ffstream.stream.journal.Journal`."""
         with self._lock:
             try:
-                return torch.stack([self._frames[number] for number in ids.tolist()])
+                found = [self._frames[number] for number in ids.tolist()]
             except KeyError as error:
                 raise JournalError(f"frame {error} is not there: this journal keeps the last {self.retain}") from error
+            return torch.stack(found) if found else torch.empty(0, self.inputs)
 
     def keep(self, predictions: Sequence[Predictions]) -> None:
         """See :class:`~ffstream.stream.journal.Journal`."""

@@ -284,8 +284,7 @@ class SqliteJournal:
             self._db.execute("COMMIT")
         except BaseException as error:
             with suppress(sqlite3.Error):
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
                 raise JournalError(f"{self.path}: cannot be written ({error}); nothing of the request was kept") from error
             raise

@@ -26,7 +26,8 @@ PATIENT = 0.005
 """Seconds: to wait for an outcome, between two looks at an idle stream, and while a micro-batch fills."""
 
 RATE_OVER = 5.0
-"""Seconds over which frames a second are counted."""
+LOOKS = 50
+"""Seconds over which frames a second are counted, and how often in them."""
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Service:
         self._changing = threading.Lock()
         self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
-        self._learned: deque[tuple[float, int]] = deque()
+        self._learned: deque[tuple[float, int]] = deque(maxlen=LOOKS)
         self._thread = threading.Thread(target=self._live, name="learn")
 
     def open(self) -> None:
@@ -190,10 +191,8 @@ class Service:
 
     def _measure(self) -> None:
         now = time.monotonic()
-        if not self._learned or now - self._learned[-1][0] >= RATE_OVER / 50:
+        if not self._learned or now - self._learned[-1][0] >= RATE_OVER / LOOKS:
             self._learned.append((now, self.stream.progress.frames))
-        while now - self._learned[0][0] > RATE_OVER:
-            self._learned.popleft()
 
     def _finish(self) -> None:
         """Learn what waits as far as time allows, and save when there is something new to save."""

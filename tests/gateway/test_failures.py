@@ -1,11 +1,13 @@
 """The chain fails; what was accepted is learned once all the same, or the service says that it cannot."""
 
+import time
+
 import numpy as np
 import pytest
 
 from ffstream import Schedule
 from ffstream.errors import JournalError
-from ffstream_gateway.service import State
+from ffstream_gateway.service import ATTEMPTS, State
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +79,10 @@ def test_failing_always(gateway, frames, refused, wait_until, monkeypatch):
     tried = gateway.break_wake(lambda _: True)
     app.accepted(frames[0][50:75], frames[1][50:75])
     wait_until(lambda: app.service.state is State.FAILED)
-    assert len(tried) > 1
+    assert len(tried) == ATTEMPTS + 1
     status = app.get("/status")
     assert status["state"] == "failed"
-    assert "a layer broke" in status["error"]
+    assert status["error"] == "RuntimeError: a layer broke"
     assert app.http.get("/readyz").status_code == 503
     assert app.http.get("/readyz").json() == {"state": "failed"}
     assert app.http.get("/livez").status_code == 200
@@ -95,6 +97,28 @@ def test_failing_always(gateway, frames, refused, wait_until, monkeypatch):
     monkeypatch.setattr("ffstream_gateway.routes.JOURNALED_WITHIN", 0.1)
     refused(app.http.post("/sleep"), 503)
     refused(app.http.post("/snapshots"), 503)
+    assert len(tried) == ATTEMPTS + 1, "it is not tried any more"
+
+
+def test_the_first_recovery_comes_at_once(gateway, frames, monkeypatch):
+    monkeypatch.setattr("ffstream_gateway.service.PAUSE", 60.0)
+    left = [1]
+    gateway.break_wake(lambda first: first in left and not left.remove(first))
+    app = gateway.open()
+    app.accepted(frames[0][:25], frames[1][:25])
+    app.settle()
+    assert app.get("/status")["frames"] == 25
+
+
+def test_the_next_comes_after_a_pause(gateway, frames, monkeypatch):
+    monkeypatch.setattr("ffstream_gateway.service.PAUSE", 0.3)
+    times = []
+    gateway.break_wake(lambda _: times.append(time.monotonic()) or len(times) < 3)
+    app = gateway.open()
+    app.accepted(frames[0][:25], frames[1][:25])
+    app.settle()
+    assert len(times) == 3
+    assert times[2] - times[1] >= 0.3
 
 
 def test_what_was_accepted_before_failing_is_learned_by_the_next(gateway, frames, wait_until, undisturbed):

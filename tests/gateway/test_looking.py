@@ -50,11 +50,13 @@ def test_status(gateway, frames):
             assert 0 <= layer[polarity]["taught"] <= 1
 
 
-def test_frames_per_second(gateway, frames, wait_until):
+def test_frames_per_second(gateway, frames, wait_until, monkeypatch):
+    monkeypatch.setattr("ffstream_gateway.service.RATE_OVER", 1.0)
     app = gateway.open().settle()
     assert app.get("/status")["frames_per_second"] == 0
     app.accepted(frames[0][:500], frames[1][:500])
     assert wait_until(lambda: app.get("/status")["frames_per_second"]) > 0
+    assert wait_until(lambda: app.get("/status")["frames_per_second"] == 0), "nothing was learned for a while"
 
 
 def test_probes(gateway):

@@ -134,6 +134,29 @@ def test_dreams_find_old_frames_when_few_have_labels(tmp_path):
     stream.close()
 
 
+def test_all_else_is_forgotten(tmp_path):
+    """To the frame: nothing is older than the oldest that a dream can show."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=1, label_lifetime=0)
+    for row in range(200):
+        stream.accept(X[row : row + 1], Y[row : row + 1])
+    stream.settle()
+    stream.snapshot()
+    assert oldest(stream) == 200 - CONFIG.memory + 1
+    stream.close()
+
+
+def test_the_oldest_kept_snapshot_can_be_restored(tmp_path):
+    """What it had learned by then is known, however much is forgotten."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=2)
+    for first in (1, 101, 201):
+        feed(stream, first, first + 99)
+        stream.snapshot()
+    assert oldest(stream) > 100
+    stream.restore(stream.saved()[-1].seq)
+    assert [number for number in range(1, 301) if stream.sequencer.lineage.left(number)] == list(range(201, 301))
+    stream.close()
+
+
 def test_nothing_is_forgotten_within_a_labels_lifetime(tmp_path):
     stream = open_stream(tmp_path, snapshots_kept=1, label_lifetime=400)
     feed(stream, 1, 200)
@@ -144,6 +167,22 @@ def test_nothing_is_forgotten_within_a_labels_lifetime(tmp_path):
     stream.label(np.arange(201, 211), Y[200:210])
     assert stream.progress.labelled == 600
     stream.close()
+
+
+def test_what_a_kept_snapshot_has_yet_to_learn_stays(tmp_path):
+    """Also when no dream and no late label can ask for it."""
+    stream = open_stream(tmp_path, snapshot_every=None, snapshots_kept=2, label_lifetime=0)
+    for first in (0, 100, 200):
+        stream.feed(X[first : first + 100])
+        newest = stream.snapshot()
+    expected = stream.chain.digests()
+    assert oldest(stream) == 201
+    stream.close()
+    shutil.rmtree(folder_of(tmp_path / SNAPSHOTS, newest))
+    again = open_stream(tmp_path, snapshot_every=None)
+    again.settle()
+    assert again.chain.digests() == expected
+    again.close()
 
 
 def test_all_snapshots_have_to_be_there_first(tmp_path):

@@ -154,6 +154,17 @@ def test_restoring_what_is_newest_changes_nothing(stream):
     assert [each.event.to for each in stream.journal.events(0, kind=Restore.kind)] == [saved] * 3
 
 
+def test_back_to_before_the_first_frame(stream):
+    saved = stream.snapshot()
+    first = stream.chain.digests()
+    feed(stream, (1, 30))
+    stream.restore(saved)
+    assert stream.chain.digests() == first
+    assert [number for number in range(1, 31) if stream.sequencer.lineage.left(number)] == list(range(1, 31))
+    feed(stream, (31, 40))
+    assert not stream.sequencer.lineage.left(31)
+
+
 def test_no_such_snapshot(tmp_path, stream):
     feed(stream, (1, 30))
     saved = stream.snapshot()

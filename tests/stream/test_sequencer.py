@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffstream.errors import ConfigError, JournalError
+from ffstream.errors import ConfigError, JournalError, UnknownSnapshotError
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Sleep, Wake
 from ffstream.stream.memory_journal import MemoryJournal
@@ -105,6 +105,13 @@ def test_sleep_after_every_so_many_labelled_frames():
     assert bench.journal.last("sleep").event == Sleep(steps=3, batch=BATCH, reason="every")
 
 
+def test_frames_without_labels_may_be_owed_sleep_too():
+    bench = Bench(Schedule(every=20, idle=None), unlabelled=True)
+    bench.accept(15, label=-1)
+    bench.accept(5)
+    assert bench.all() == [Wake(1, 10, 0), Wake(11, 20, 5), Sleep(2, BATCH, "every")]
+
+
 def test_sleep_when_idle():
     bench = Bench(Schedule(every=None, idle=5.0))
     bench.clock.now += 60
@@ -156,7 +163,20 @@ def test_a_request_that_was_given_up_harms_no_one():
     assert bench.sequencer.sent == bench.journal.last_seq
 
 
-def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
+def test_a_request_that_is_refused_harms_no_one():
+    bench = Bench()
+
+    def no_such_snapshot():
+        raise UnknownSnapshotError("snapshot 3: there is none that is whole")
+
+    refused, asked = bench.sequencer.request(no_such_snapshot), bench.sequencer.request_barrier("mine")
+    assert bench.next() == Barrier("mine"), "the next request has its turn at once"
+    assert asked.done()
+    with pytest.raises(UnknownSnapshotError):
+        refused.result(0)
+
+
+def test_a_request_that_cannot_be_journaled_says_so():
     bench = Bench()
     asked = bench.sequencer.request_barrier("mine")
     record = bench.journal.record
@@ -168,8 +188,9 @@ def test_a_request_that_cannot_be_journaled_says_so_or_is_tried_again():
     with pytest.raises(JournalError):
         bench.next()
     bench.journal.record = record
-    bench.all()
-    assert asked.done()
+    with pytest.raises(JournalError, match="disk full"):
+        asked.result(0)
+    assert bench.all() == []
 
 
 def test_a_requested_sleep_pays_what_is_owed():
@@ -195,6 +216,29 @@ def test_what_is_journaled_is_handed_out_again_before_anything_new():
     assert bench.journal.last_seq == len(sent) + 1
 
 
+def test_a_day_goes_on_after_a_restart():
+    """A snapshot knows what its latest batches taught."""
+    bench = Bench(Schedule(every=None, idle=None, enough=0.5), credits=1)
+    bench.accept(60)
+    assert len(bench.all()) == 6
+    bench.sequencer.rewind(6, owed=60)
+    assert bench.next() is None
+    bench.sequencer.rewind(6, owed=60, taught=[(seq, 0.1) for seq in range(1, 7)])
+    assert bench.next() == Sleep(6, BATCH, "enough", enough=0.5)
+
+
+def test_what_cannot_be_replayed_is_not_passed_over():
+    bench = Bench(journal=MemoryJournal(1, retain=10))
+    for _ in range(20):
+        bench.sequencer.request_barrier("any")
+    bench.all()
+    bench.sequencer.rewind(8)
+    with pytest.raises(JournalError, match="event 9 cannot be replayed"):
+        bench.next()
+    bench.sequencer.rewind(10)
+    assert len(bench.all()) == 10
+
+
 def test_a_new_sequencer_takes_over_the_debt(tmp_path):
     """From the beginning, or from a snapshot, which knows what was owed."""
     path = tmp_path / "journal.sqlite"
@@ -204,12 +248,17 @@ def test_a_new_sequencer_takes_over_the_debt(tmp_path):
     assert bench.sequencer.debt.frames == 15
     bench.journal.close()
     again = Bench(Schedule(every=20, idle=None), SqliteJournal(path, 1))
-    again.sequencer.rewind(0)
     assert again.all() == sent
     assert again.sequencer.debt.frames == 15
     again.sequencer.rewind(again.journal.last_seq, owed=15)
     again.accept(5)
     assert again.all(flush=True) == [Wake(36, 40, 5), Sleep(2, BATCH, "every")]
+
+
+def test_a_snapshot_every_so_many_events():
+    bench = Bench(snapshot_every=3)
+    bench.accept(50)
+    assert [event.kind for event in bench.all()] == ["wake"] * 3 + ["barrier"] + ["wake"] * 2
 
 
 def test_a_snapshot_counts_for_the_next_one():

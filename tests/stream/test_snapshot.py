@@ -128,6 +128,22 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path, damage, caplog):
     assert "snapshot 2 passed over" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (tear_the_manifest, "no readable manifest (Unterminated string"),
+        (lose_the_manifest, "no readable manifest ([Errno 2]"),
+        (of_another_format, "format 99, this version reads 2"),
+        (lose_a_part, "layer-0.safetensors: No such file"),
+        (cut_a_part, "dreamer.safetensors: its sha256 is not the one in the manifest"),
+    ],
+)
+def test_the_log_says_why(tmp_path, damage, why, caplog):
+    damage(write(tmp_path, 2))
+    assert whole(tmp_path) == []
+    assert why in caplog.text
+
+
 def test_a_part_that_changed_after_the_manifest_was_read(tmp_path):
     folder = write(tmp_path, 1)
     (manifest,) = manifests(tmp_path, CONFIG)

@@ -2,6 +2,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -23,7 +24,7 @@ def frames(n, first=0):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "folder" / "journal.sqlite"
+    return tmp_path / "new" / "folder" / "journal.sqlite"
 
 
 def test_reopened_it_goes_on_where_it_was(path):
@@ -53,7 +54,7 @@ def test_what_was_accepted_outlives_a_journal_that_was_never_closed(path):
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 50, b"short"])
 def test_a_file_that_is_no_database(path, content):
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(JournalError, match="not a journal"):
         SqliteJournal(path, INPUTS)
@@ -61,7 +62,7 @@ def test_a_file_that_is_no_database(path, content):
 
 
 def test_a_database_of_something_else(path):
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE people (name TEXT)")
     with pytest.raises(JournalError, match="not a journal"):
@@ -105,6 +106,8 @@ def test_a_reader_beside_the_writer(path):
             assert reader.last_frame == 10
             writer.append(*frames(10, first=10))
             assert torch.equal(reader.recall(np.array([20, 1])), torch.from_numpy(frames(20)[0][[19, 0]]))
+            with ThreadPoolExecutor() as threads:
+                assert threads.submit(reader.labelled, 1, 20).result() == 20
             with pytest.raises(JournalError, match="readonly"):
                 reader.append(*frames(1))
             with pytest.raises(JournalError, match="readonly"):
@@ -184,6 +187,20 @@ def test_a_disk_error_records_no_event(path):
         assert journal.record(Wake(1, 3, 3)).seq == 1
 
 
+def test_an_interruption_keeps_nothing_of_the_request(path, monkeypatch):
+    """A signal may come between any two statements."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with closing(SqliteJournal(path, INPUTS)) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr("ffstream.stream.sqlite_journal.check_backlog", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                journal.append(*frames(3))
+        assert journal.append(*frames(2)) == FrameRange(1, 2)
+
+
 def test_frames_that_were_lost_are_an_error(path):
     with closing(SqliteJournal(path, INPUTS)) as journal, closing(sqlite3.connect(path)) as db:
         journal.append(*frames(300))
@@ -214,8 +231,8 @@ def test_many_threads_append_and_read(path):
         assert all(whole for _, whole in ranges)
 
 
-@pytest.mark.parametrize("power_safe", [True, False])
-def test_durability_is_the_one_asked_for(path, power_safe, monkeypatch):
+@pytest.mark.parametrize(("asked", "mode"), [({}, "NORMAL"), ({"power_safe": False}, "NORMAL"), ({"power_safe": True}, "FULL")])
+def test_durability_is_the_one_asked_for(path, asked, mode, monkeypatch):
     said = []
     connect = sqlite3.connect
 
@@ -225,8 +242,8 @@ def test_durability_is_the_one_asked_for(path, power_safe, monkeypatch):
         return db
 
     monkeypatch.setattr(sqlite3, "connect", listen)
-    SqliteJournal(path, INPUTS, power_safe=power_safe).close()
-    assert f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}" in said
+    SqliteJournal(path, INPUTS, **asked).close()
+    assert f"PRAGMA synchronous = {mode}" in said
 
 
 def test_a_closed_journal_says_so_and_accepts_nothing(path):

@@ -130,6 +130,21 @@ def test_replaying_says_so(tmp_path):
     stream.close()
 
 
+def test_a_replay_does_not_take_classification_back(folder):
+    """What is published again on the way is older than what is classified with."""
+    stream = Stream.in_process(CONFIG, SCHEDULE, folder=folder, publish_every=1)
+    stream.feed(*blobs(60, 4, 3))
+    reader, published = stream.reader, 0
+    stream.start()
+    while stream.replaying:
+        published += sum(isinstance(outcome, Published) for outcome in stream.step())
+        assert stream.reader.seq == reader.seq
+    assert published > 1
+    stream.settle()
+    assert stream.reader.seq == stream.journal.last_seq
+    stream.close()
+
+
 def test_drain_gives_up_in_time(stream):
     stream.accept(*blobs(500, 4, 3))
     assert not stream.drain(0.0)
