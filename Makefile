@@ -12,7 +12,7 @@ BENCH ?= --workers 1
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test coverage soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
-.PHONY: bench-recovery bench-overload bench-snapshots
+.PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -69,6 +69,15 @@ bench-snapshots: $(STAMP)  ## what automatic snapshots cost (MNIST=FOLDER; ten m
 
 bench-overload: $(STAMP)  ## ten times more frames than can be learned, for two minutes, and the proof that it does not show (5 minutes)
 	$(BIN)/python -m benchmarks.overload
+
+bench-latency: $(STAMP)  ## how long /classify takes while all that can be learned is learned (three minutes)
+	$(BIN)/python -m benchmarks.latency
+
+bench-ingest: $(STAMP)  ## frames accepted a second, in every format, beside an application that only reads them (two minutes)
+	$(BIN)/python -m benchmarks.ingest
+
+bench-start: $(STAMP)  ## seconds until a service answers, is ready, and has learned a frame (a minute or two)
+	$(BIN)/python -m benchmarks.start
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info services/*.egg-info

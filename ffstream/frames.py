@@ -28,7 +28,7 @@ def check_frames(frames: Any, inputs: int) -> FrameArray:
         if array.dtype.kind not in "fiub":
             raise ShapeError(f"frames: got type {array.dtype}, expected numbers (uint8 or floating point)")
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
     if array.ndim != 2 or array.shape[1] != inputs:
         raise ShapeError(f"frames: got shape {list(array.shape)}, expected [n, {inputs}]")
     if not len(array):
@@ -72,7 +72,7 @@ def _labels(labels: Any, frames: int, least: int, classes: int) -> LabelArray:
     if len(bad):
         unknown = f", or {UNLABELLED} for not known" if least == UNLABELLED else ""
         raise ShapeError(f"labels[{bad[0]}]: got {array[bad[0]]}, expected 0 to {classes - 1}{unknown}")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:

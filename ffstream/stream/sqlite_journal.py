@@ -27,6 +27,11 @@ FORMAT = 2
 CHUNK = 256
 """Frames stored in one row at most, so that reading one back never walks a large blob."""
 
+PAGE = 16384
+CHECKPOINT = 8 << 20
+"""Bytes in a page of a new file, and in the log before it is folded in: frames come by the hundred kilobytes, and take half the
+time on pages of this size that they take on SQLite's own of 4096."""
+
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE chunks (
@@ -86,7 +91,9 @@ class SqliteJournal:
     def _open_or_make(self, power_safe: bool) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        db.execute(f"PRAGMA page_size = {PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT // PAGE}")
         db.execute(f"PRAGMA synchronous = {'FULL' if power_safe else 'NORMAL'}")
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             meta = f"INSERT INTO meta VALUES ('format', '{FORMAT}'), ('inputs', '{self.inputs:d}');"
@@ -140,7 +147,13 @@ class SqliteJournal:
     def _insert(self, accepted: FrameRange, frames: FrameArray, labels: LabelArray) -> None:
         for start in range(0, len(frames), CHUNK):
             part, part_labels = frames[start : start + CHUNK], labels[start : start + CHUNK]
-            chunk = (accepted.first + start, len(part), str(part.dtype), part.tobytes(), part_labels.tobytes())
+            chunk = (
+                accepted.first + start,
+                len(part),
+                str(part.dtype),
+                np.ascontiguousarray(part).data,
+                np.ascontiguousarray(part_labels).data,
+            )
             self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", chunk)
 
     def _repeated(self, key: str | None, digest: str) -> FrameRange | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ffstream.errors import FFStreamError
-from ffstream.stream.journal import FrameRange
+from ffstream.stream.journal import FrameRange, check_backlog
 from ffstream_gateway import bodies, models
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
@@ -33,19 +33,23 @@ def refusals(service: Service) -> Iterator[None]:
 def accept_body(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
     """Accept the frames in the body of a request."""
     with refusals(service):
+        if key is None:
+            check_backlog(service.stream.journal, 1, service.settings.backlog)
         body = bodies.read(content_type, raw, service.stream.config, labels=True)
-        return _accept(service, body, key, content_type.encode() + b"\n" + raw)
+        return _accept(service, body, key, content_type.encode() + b"\n", raw)
 
 
 def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
     """Accept the frames in a message of a WebSocket."""
     with refusals(service):
+        if isinstance(raw, bytes):
+            check_backlog(service.stream.journal, 1, service.settings.backlog)
         body, key = bodies.read_message(raw, service.stream.config)
-        return _accept(service, body, key, b"message\n" + (raw.encode() if isinstance(raw, str) else raw))
+        return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)
 
 
-def _accept(service: Service, body: bodies.Body, key: str | None, request: bytes) -> models.Accepted:
-    digest = hashlib.sha256(request).hexdigest()
+def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes) -> models.Accepted:
+    digest = "" if key is None else hashlib.sha256(kind + raw).hexdigest()
     limit = service.settings.backlog
     return accepted(service, service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest))
 

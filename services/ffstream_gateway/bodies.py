@@ -3,6 +3,7 @@
 Errors name the place, down to the number or the line.
 """
 
+import functools
 import io
 import math
 from collections.abc import Callable
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from ffstream.config import NetworkConfig
 from ffstream.errors import ShapeError
 from ffstream.labels import UNLABELLED
+from ffstream_gateway import at_once
+from ffstream_gateway.at_once import LARGEST
 from ffstream_gateway.problems import Problem
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 NPY = "application/x-npy"
 
-LARGEST = float(np.finfo(np.float32).max)
 LONGEST = 200
 """Characters of a parser's own message that are passed on."""
 
@@ -78,17 +80,22 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
     single = isinstance(content, dict) and "frame" in content
     content = _members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
     if not single:
-        return _several(content, network), _key(content.get("key"))
+        return _several(content, network, at_once.has_booleans(raw.encode())), _key(content.get("key"))
     frame, label = _single(content, network)
     return Body(frame[np.newaxis], np.array([label], np.int64)), _key(content.get("key"))
 
 
 def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    return _several(_members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body"), network)
+    content = _members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
+    return _several(content, network, at_once.has_booleans(raw))
 
 
-def _several(content: dict[str, Any], network: NetworkConfig) -> Body:
+def _several(content: dict[str, Any], network: NetworkConfig, booleans: bool) -> Body:
     frames, labels = content.get("frames"), content.get("labels")
+    if isinstance(frames, list) and isinstance(labels, list | None) and not booleans:
+        found = at_once.frames(frames, network.inputs)
+        if found is not None and (body := _labelled(found, labels, network)) is not None:
+            return body
     if not isinstance(frames, list):
         raise Problem(422, "shape", f"frames: got {_name(frames)}, expected a list of frames", place="frames")
     rows = [_frame(row, network.inputs, f"frames[{index}]") for index, row in enumerate(frames)]
@@ -101,8 +108,11 @@ def _several(content: dict[str, Any], network: NetworkConfig) -> Body:
 
 
 def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    rows, labels, any_label = [], [], False
     known = {"frame", "label"} if labelled else {"frame"}
+    found = None if at_once.has_booleans(raw) else at_once.lines(raw, known, network.inputs)
+    if found is not None and (body := _labelled(*found, network)) is not None:
+        return body
+    rows, labels, any_label = [], [], False
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -115,21 +125,27 @@ def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
     return Body(_stack(rows, network.inputs), np.array(labels, np.int64) if any_label else None)
 
 
+def _labelled(frames: NDArray[np.float32], given: list[Any] | None, network: NetworkConfig) -> Body | None:
+    """Frames with what is given for their labels, None when something is wrong with that."""
+    labels = None if given is None else at_once.labels(given, network.classes)
+    return None if labels is None and given is not None else Body(frames, labels)
+
+
 def _single(content: dict[str, Any], network: NetworkConfig, place: str = "") -> tuple[NDArray[np.float32], int]:
     frame = _frame(content.get("frame"), network.inputs, f"{place}frame")
     return frame, _label(content.get("label"), network.classes, f"{place}label")
 
 
 def _npy(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    buffer = io.BytesIO(raw)
-    frames = _array(buffer, "frames", ("n", network.inputs))
-    labels = _array(buffer, "labels", (len(frames),)) if buffer.tell() < len(raw) else None
-    if labels is not None and not labelled:
+    frames, end = _array(raw, 0, "frames", ("n", network.inputs))
+    if end == len(raw):
+        return Body(frames, None)
+    labels, end = _array(raw, end, "labels", (len(frames),))
+    if not labelled:
         raise Problem(422, "unknown-member", "labels: got some, expected frames only", place="labels")
-    if buffer.tell() < len(raw):
-        left = len(raw) - buffer.tell()
-        raise Problem(422, "npy", f"body: got {left} bytes after the labels, expected the end", place=f"byte {buffer.tell()}")
-    if labels is not None and labels.dtype.kind not in "iu":
+    if end < len(raw):
+        raise Problem(422, "npy", f"body: got {len(raw) - end} bytes after the labels, expected the end", place=f"byte {end}")
+    if labels.dtype.kind not in "iu":
         raise ShapeError(f"labels: got type {labels.dtype}, expected integers")
     return Body(frames, labels)
 
@@ -144,10 +160,13 @@ READERS: dict[str, Callable[[bytes, NetworkConfig, bool], Body]] = {
 """Content types that are understood."""
 
 
-def _array(buffer: io.BytesIO, name: str, expected: tuple[str | int, ...]) -> NDArray[Any]:
-    """One ``.npy`` array. Nothing is allocated before the header has been compared with what is expected and what is there."""
+def _array(raw: bytes, start: int, name: str, expected: tuple[str | int, ...]) -> tuple[NDArray[Any], int]:
+    """One ``.npy`` array, which shares the memory of ``raw``, and where it ends.
+
+    Nothing is made of it before the header has been compared with what is expected and what is there.
+    """
     try:
-        shape, fortran, dtype = HEADERS[npy_format.read_magic(buffer)](buffer)
+        shape, fortran, dtype, length = _header(raw[start : start + _header_length(raw, start)])
     except Exception as error:  # numpy reads the header as Python source and lets through whatever the parser raises
         reason = f"{type(error).__name__}: {error}"[:LONGEST]
         raise Problem(422, "npy", f"{name}: not a .npy array that can be read ({reason})", place=name) from error
@@ -155,10 +174,25 @@ def _array(buffer: io.BytesIO, name: str, expected: tuple[str | int, ...]) -> ND
         raise ShapeError(f"{name}: got type {dtype}, expected numbers")
     if not _fits(shape, expected):
         raise ShapeError(f"{name}: got shape {list(shape)}, expected [{', '.join(map(str, expected))}]")
-    promised, there = dtype.itemsize * math.prod(shape), len(buffer.getbuffer()) - buffer.tell()
+    items, start = math.prod(shape), start + length
+    promised, there = dtype.itemsize * items, len(raw) - start
     if there < promised:
         raise Problem(422, "npy", f"{name}: the header promises {promised} bytes, got {there}", place=name)
-    return np.frombuffer(buffer.read(promised), dtype).reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(raw, dtype, items, start).reshape(shape, order="F" if fortran else "C"), start + promised
+
+
+def _header_length(raw: bytes, start: int) -> int:
+    """Bytes of a header, magic string and all; too few for numpy where there is none."""
+    size = 2 if raw[start + 6 : start + 7] == b"\x01" else 4
+    return 8 + size + int.from_bytes(raw[start + 8 : start + 8 + size], "little")
+
+
+@functools.lru_cache(maxsize=64)
+def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """What a header says, and its length; the same clients send the same ones, and reading one takes longer than the rest."""
+    buffer = io.BytesIO(header)
+    shape, fortran, dtype = HEADERS[npy_format.read_magic(buffer)](buffer)
+    return shape, fortran, dtype, buffer.tell()
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[str | int, ...]) -> bool:

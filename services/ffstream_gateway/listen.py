@@ -1,13 +1,17 @@
 """Running the service in this program until it is told to stop."""
 
+import gc
 import logging
 import resource
 import socket
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ffstream_gateway.app import create_app
 from ffstream_gateway.connection import Connection
@@ -21,6 +25,10 @@ PING_EVERY = 20.0
 
 OPEN_FILES = 65_536
 """Files and connections that may be open at once, where the system lets a program have so many."""
+
+TURN = 0.0005
+"""Seconds after which a thread lets another one run Python. A question leaves Python and comes back dozens of times, and with
+the usual 0.005 may wait so long each time for the thread that learns."""
 
 
 class Server(uvicorn.Server):
@@ -47,6 +55,17 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def answer_promptly() -> None:
+    """Have Python stop for nothing long.
+
+    Its collector passes over all that there is by now: modules are a quarter of a million objects, and looking at them takes a
+    tenth of a second, in which nobody is answered. And threads take turns more often.
+    """
+    gc.freeze()
+    gc.enable()
+    sys.setswitchinterval(TURN)
+
+
 def listen(flags: dict[str, Any], file: Path | None) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything is closed in order.
 
@@ -61,12 +80,25 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
     settings = Settings.load(flags, file)
     allow_connections()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    run(lambda: create_app(settings), settings)
+
+
+def run(make_app: Callable[[], ASGIApp], settings: Settings) -> None:
+    """Serve an application where the settings say until SIGINT or SIGTERM.
+
+    Args:
+        make_app: called once the address is taken.
+        settings: of the service.
+
+    Raises:
+        OSError: when the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.create_server((settings.host, settings.port), family=family) as listening:
         # Accepted sockets inherit it. asyncio does not set it on a socket like this one, and answers then take 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
-            create_app(settings),
+            make_app(),
             access_log=False,
             log_config=None,
             log_level="warning",
@@ -77,5 +109,6 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
             ws_ping_timeout=PING_EVERY,
             ws_per_message_deflate=False,  # a few compressed bytes could be many messages of the largest size
         )
+        answer_promptly()
         with suppress(KeyboardInterrupt):
             Server(config).run([listening])

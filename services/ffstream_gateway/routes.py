@@ -5,6 +5,7 @@ import hashlib
 from concurrent.futures import Future
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -23,8 +24,8 @@ JOURNALED_WITHIN = 30.0
 """Seconds that a request for a sleep or a snapshot waits for its place in the journal."""
 
 
-def the_service(request: Request) -> Service:
-    """The service that the application was made for."""
+async def the_service(request: Request) -> Service:
+    """The service that the application was made for; a plain function would cost every request a trip to another thread."""
     service: Service = request.app.state.service
     return service
 
@@ -62,20 +63,27 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=bodies.LO
 router = APIRouter()
 
 
-@router.post("/feed", status_code=202, openapi_extra=FEED, responses=documented(413, 415, 422, 429, 503))
+@router.post(
+    "/feed",
+    status_code=202,
+    response_model=models.Accepted,
+    openapi_extra=FEED,
+    responses=documented(413, 415, 422, 429, 503),
+)
 async def feed(
     service: The,
     raw: Raw,
     content_type: ContentType = "",
     key: Key = None,
-) -> models.Accepted:
+) -> Response:
     """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
 
     The same Idempotency-Key with the same body is answered again and learned once. A ``.npy`` body holds the frames [n, inputs]
     and may go on with a second array, the labels [n].
     """
     require_accepting(service)
-    return await run_in_threadpool(accept_body, service, raw, content_type, key)
+    answer = await run_in_threadpool(accept_body, service, raw, content_type, key)
+    return Response(answer.model_dump_json(), 202, media_type=bodies.JSON)
 
 
 @router.post("/labels", status_code=202, responses=documented(404, 409, 410, 413, 422, 429, 503))
@@ -100,19 +108,21 @@ def frame(service: The, number: int) -> models.FrameState:
         return models.frame_state(service.stream, number)
 
 
-@router.post("/classify", openapi_extra=CLASSIFY, responses=documented(413, 415, 422))
+@router.post("/classify", response_model=models.Classified, openapi_extra=CLASSIFY, responses=documented(413, 415, 422))
 async def classify(
     service: The,
     raw: Raw,
     content_type: ContentType = "",
     method: Annotated[Method, Query(description="how a label is chosen")] = Method.GOODNESS,
     shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for both to decide")] = 3,
-) -> models.Classified:
+) -> Response:
     """Classify frames with the newest published weights. Never learns; answers in every state."""
-    return await run_in_threadpool(_classify, service, raw, content_type, method, shortlist)
+    answer = await run_in_threadpool(_classify, service, raw, content_type, method, shortlist)
+    return Response(answer, media_type=bodies.JSON)
 
 
-def _classify(service: Service, raw: bytes, content_type: str, method: Method, shortlist: int) -> models.Classified:
+def _classify(service: Service, raw: bytes, content_type: str, method: Method, shortlist: int) -> bytes:
+    """The answer, written in the thread that has found it: the loop that all others wait for has enough to do."""
     reader = service.stream.reader
     try:
         body = bodies.read(content_type, raw, reader.config, labels=False)
@@ -120,13 +130,14 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
         found = reader.classify(frames, method, shortlist)
     except FFStreamError as error:
         raise refuse(error, 1) from error
-    return models.Classified(
-        labels=found.labels.tolist(),
-        scores=found.scores.tolist(),
-        method=method.value,
-        seq=reader.seq,
-        status="cold" if reader.cold else "live",
-    )
+    answer = {
+        "labels": found.labels.numpy(),
+        "scores": found.scores.double().numpy(),
+        "method": method.value,
+        "seq": reader.seq,
+        "status": "cold" if reader.cold else "live",
+    }
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 @router.post("/sleep", status_code=202, responses=documented(413, 422, 503))
@@ -197,13 +208,13 @@ async def restore(service: The, seq: int) -> models.RestorePlanned:
 
 
 @router.get("/livez")
-def livez() -> models.StateAnswer:
+async def livez() -> models.StateAnswer:
     """Whether the process answers."""
     return models.StateAnswer(state="live")
 
 
 @router.get("/readyz", responses={503: {"model": models.StateAnswer}})
-def readyz(service: The, answer: Response) -> models.StateAnswer:
+async def readyz(service: The, answer: Response) -> models.StateAnswer:
     """Whether what is fed is learned at once: not while the service starts, replays its journal, goes back or recovers."""
     state = service.state
     answer.status_code = 200 if state is State.READY else 503

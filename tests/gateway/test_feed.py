@@ -169,6 +169,15 @@ def test_a_full_backlog_refuses_and_keeps_nothing(gateway, refused):
     opening.open()
 
 
+def test_while_the_backlog_is_full_a_body_is_not_even_read_unless_it_may_be_a_repetition(gateway, refused):
+    opening = gateway.hold("__init__")
+    app = gateway.open(backlog=5)
+    app.accepted(np.ones((5, 64)))
+    refused(app.post("/feed", b"no frames", "application/json"), 429, "backlog")
+    refused(app.post("/feed", b"no frames", "application/json", idempotency_key="a"), 422, "json")
+    opening.open()
+
+
 def test_a_backlog_empties_and_takes_again(gateway, refused, frames):
     opening = gateway.hold("__init__")
     app = gateway.open(backlog=50)

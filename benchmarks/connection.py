@@ -1,0 +1,96 @@
+"""What load is made with: connections that cost next to nothing, so that the server is measured and not its client."""
+
+import socket
+import time
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import psutil
+
+PATIENCE = 120.0
+"""Seconds for one answer."""
+
+RECEIVED_AT_ONCE = 1 << 16
+
+
+def request(verb: str, path: str, body: bytes = b"", kind: str = "application/x-npy") -> bytes:
+    """A whole HTTP request, ready to be sent as often as one likes."""
+    head = f"{verb} {path} HTTP/1.1\r\nHost: loopback\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+class Connection:
+    """One connection that is kept open; a request is bytes made before, an answer is looked at no further than needed.
+
+    Args:
+        url: of the service.
+
+    Raises:
+        OSError: when nobody listens there.
+    """
+
+    def __init__(self, url: str) -> None:
+        where = urlsplit(url)
+        assert where.hostname is not None, f"{url} names no host"
+        self._socket = socket.create_connection((where.hostname, where.port or 80), timeout=PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._socket.close()
+
+    def ask(self, whole: bytes) -> tuple[int, bytes]:
+        """Send a request; the status and the body of its answer.
+
+        Raises:
+            OSError: when the connection breaks.
+        """
+        self._socket.sendall(whole)
+        head, _, body = self._receive(b"", b"\r\n\r\n").partition(b"\r\n\r\n")
+        length = _length(head)
+        while len(body) < length:
+            body += self._more()
+        return int(head.split(b" ", 2)[1]), body
+
+    def _receive(self, got: bytes, end: bytes) -> bytes:
+        while end not in got:
+            got += self._more()
+        return got
+
+    def _more(self) -> bytes:
+        more = self._socket.recv(RECEIVED_AT_ONCE)
+        if not more:
+            raise ConnectionError("the connection was closed before the answer was whole")
+        return more
+
+
+def _length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0
+
+
+class Stopwatch:
+    """Seconds since it was made, of the clock and of a program with all its descendants.
+
+    Args:
+        process: the program's.
+    """
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._used, self._began = cpu_seconds(process), time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        """Of the clock; of processors."""
+        return time.perf_counter() - self._began, cpu_seconds(self._process) - self._used
+
+
+def cpu_seconds(parent: psutil.Process) -> float:
+    """Seconds that a program and its descendants have kept processors busy."""
+    times = (process.cpu_times() for process in (parent, *parent.children(recursive=True)))
+    return float(sum(each.user + each.system for each in times))
