@@ -102,7 +102,7 @@ def test_commands_against_a_service(ffstream):
 @pytest.fixture
 def ask(ffstream):
     """Runs a command against a service to its end."""
-    serving = ffstream(*FLAGS)
+    serving = ffstream(*FLAGS, "--idle", "never")
     where = url(serving)
 
     def ask(*arguments, code=0, **options):
