@@ -8,11 +8,13 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 MNIST ?= openml:mnist_784
 BENCH ?= --workers 1
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test coverage soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
+.PHONY: bench-throughput bench-roofline bench-depth bench-soak
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -78,6 +80,18 @@ bench-ingest: $(STAMP)  ## frames accepted a second, in every format, beside an 
 
 bench-start: $(STAMP)  ## seconds until a service answers, is ready, and has learned a frame (a minute or two)
 	$(BIN)/python -m benchmarks.start
+
+bench-throughput: $(STAMP)  ## frames learned a second beside backpropagation and others (MNIST=FOLDER; half an hour)
+	$(BIN)/python -m benchmarks.throughput --data $(MNIST)
+
+bench-roofline: $(STAMP)  ## what an update takes beside the least that it could (MNIST=FOLDER; ten minutes)
+	$(BIN)/python -m benchmarks.roofline --data $(MNIST)
+
+bench-depth: $(STAMP)  ## speed and memory of 1 to 16 layers (MNIST=FOLDER; ten minutes)
+	$(BIN)/python -m benchmarks.depth --data $(MNIST)
+
+bench-soak: $(STAMP)  ## mixed load on a service, and what of it grows (MINUTES=30)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info services/*.egg-info

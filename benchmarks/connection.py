@@ -1,12 +1,9 @@
 """What load is made with: connections that cost next to nothing, so that the server is measured and not its client."""
 
 import socket
-import time
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
-
-import psutil
 
 PATIENCE = 120.0
 """Seconds for one answer."""
@@ -72,25 +69,3 @@ def _length(head: bytes) -> int:
         if line.startswith(b"content-length:"):
             return int(line.partition(b":")[2])
     return 0
-
-
-class Stopwatch:
-    """Seconds since it was made, of the clock and of a program with all its descendants.
-
-    Args:
-        process: the program's.
-    """
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._used, self._began = cpu_seconds(process), time.perf_counter()
-
-    def read(self) -> tuple[float, float]:
-        """Of the clock; of processors."""
-        return time.perf_counter() - self._began, cpu_seconds(self._process) - self._used
-
-
-def cpu_seconds(parent: psutil.Process) -> float:
-    """Seconds that a program and its descendants have kept processors busy."""
-    times = (process.cpu_times() for process in (parent, *parent.children(recursive=True)))
-    return float(sum(each.user + each.system for each in times))

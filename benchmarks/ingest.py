@@ -25,7 +25,8 @@ import numpy as np
 import psutil
 from websockets.sync.client import ClientConnection, connect
 
-from benchmarks.connection import Connection, Stopwatch, request
+from benchmarks.connection import Connection, request
+from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
 from ffstream_gateway.bodies import JSON, NDJSON, NPY
 from ffstream_gateway.client import npy
@@ -110,11 +111,11 @@ def rate(url: str, process: psutil.Process, format: Format, seconds: float) -> R
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
         lines = [stack.enter_context(_open(url, format)) for _ in range(CONNECTIONS)]
-        watch, end = Stopwatch(process), time.monotonic() + seconds
+        began, end = Cost.until_now(process), time.monotonic() + seconds
         sent = [threads.submit(send, line, format, end) for line in lines]
         accepted = sum(each.result() for each in sent) * format.frames
-        wall, cpu = watch.read()
-    return Rate(accepted / wall, accepted / max(cpu, 0.01))
+        taken = Cost.until_now(process) - began
+    return Rate(accepted / taken.wall, accepted / max(taken.cpu, 0.01))
 
 
 def _open(url: str, format: Format) -> Any:

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.connection import Connection, Stopwatch, request
+from benchmarks.connection import Connection, request
+from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
 from ffstream.datasets import Dataset, load
 from ffstream_gateway.child import Child
@@ -200,10 +201,10 @@ def measure(data: Dataset, flags: list[str], repeats: int, times: int) -> tuple[
 
 
 def _turn(asker: Asker, times: int, into: Asked, child: Child) -> None:
-    watch = Stopwatch(child.process)
+    began = Cost.until_now(child.process)
     asker.ask(times, into)
-    wall, cpu = watch.read()
-    into.cpu.append(cpu / wall)
+    taken = Cost.until_now(child.process) - began
+    into.cpu.append(taken.cpu / taken.wall)
 
 
 def _loaded_turn(asker: Asker, times: int, into: Asked, child: Child, client: Client, body: bytes) -> float:

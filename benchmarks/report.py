@@ -2,9 +2,13 @@
 
 import argparse
 import json
+import os
+import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -20,6 +24,12 @@ def options(about: str) -> argparse.ArgumentParser:
     return parser
 
 
+def machine() -> str:
+    """What a speed was measured on, and how busy others keep it: to be asked before one begins."""
+    busy = f"{os.getloadavg()[1]:.1f} programs already running"
+    return f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, {busy}"
+
+
 def percent(share: float) -> str:
     """Two digits of a percent, without the sign."""
     return f"{100 * share:.2f}"
@@ -33,6 +43,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def write(path: Path, text: str) -> None:
     """Write ``text`` to a file and to the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     print(text, flush=True)
 

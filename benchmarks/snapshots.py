@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.connection import Stopwatch
+from benchmarks.cost import Cost
 from benchmarks.report import options, table, verdict, write
 from ffstream.datasets import Dataset, load
 from ffstream_gateway.child import Child
@@ -31,11 +31,9 @@ READY_WITHIN = 180.0
 
 
 @dataclass(frozen=True)
-class Feeding:
-    """What learning a stream took: seconds of the clock, seconds of all processes together, events."""
+class Feeding(Cost):
+    """What learning a stream took, and its events."""
 
-    wall: float
-    cpu: float
     events: int
 
 
@@ -44,10 +42,10 @@ def feeding(data: Dataset, frames: int, every: int | None) -> Feeding:
     flags = [f"--inputs={data.inputs}", f"--classes={data.classes}", f"--units={UNITS}", f"--snapshot-every={every or 'never'}"]
     with Child(flags) as child, Client(child.url()) as client:
         client.ready(READY_WITHIN)
-        watch = Stopwatch(child.process)
+        began = Cost.until_now(child.process)
         *_, last = feed_and_follow(client, data, data.order(1, seed=0)[:frames], CHUNK, every=0.1)
-        wall, cpu = watch.read()
-    return Feeding(wall, cpu, last["seq"])
+        taken = Cost.until_now(child.process) - began
+    return Feeding(taken.wall, taken.cpu, last["seq"])
 
 
 def pairs(data: Dataset, frames: int, every: int, number: int) -> Iterator[tuple[Feeding, Feeding]]:

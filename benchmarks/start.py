@@ -18,7 +18,8 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.connection import Connection, cpu_seconds, request
+from benchmarks.connection import Connection, request
+from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
 from ffstream_gateway.child import Child
 from ffstream_gateway.client import npy
@@ -60,7 +61,7 @@ def start(flags: list[str]) -> Start:
             ready = time.perf_counter() - began
             until(lambda: json.loads(line.ask(request("GET", "/frames/1"))[1]).get("state") == "learned")
             learned = time.perf_counter() - began
-        return Start(live, ready, learned, cpu_seconds(child.process))
+        return Start(live, ready, learned, Cost.until_now(child.process).cpu)
 
 
 def free_port() -> int:

@@ -79,7 +79,10 @@ class LayerActor:
                 self._learn(message)
 
     def _learn(self, message: Message) -> None:
-        self.above.learn.remote(self.epoch, pack(self.stage.learn(message)))
+        message = self.stage.learn(message)
+        if self.index == self.config.depth - 1:
+            message = replace(message, activity=message.activity[:0])  # the dreamer does not read it
+        self.above.learn.remote(self.epoch, pack(message))
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded) -> None:
