@@ -100,6 +100,16 @@ def test_failing_always(gateway, frames, refused, wait_until, monkeypatch):
     assert len(tried) == ATTEMPTS + 1, "it is not tried any more"
 
 
+def test_failing_always_at_the_same_frame(gateway, frames, wait_until):
+    """What is learned again on the way to it is nothing new."""
+    tried = gateway.break_wake(lambda first: first == 501)
+    app = gateway.open()
+    app.accepted(frames[0][:600], frames[1][:600])
+    wait_until(lambda: app.service.state is State.FAILED)
+    assert tried.count(501) == ATTEMPTS + 1
+    assert app.stream.progress.frames > 0
+
+
 def test_the_first_recovery_comes_at_once(gateway, frames, monkeypatch):
     monkeypatch.setattr("ffstream_gateway.service.PAUSE", 60.0)
     left = [1]

@@ -49,3 +49,11 @@ def test_a_journal_knows_its_branch():
     for event in (Barrier("one"), Barrier("two"), Restore(1, 1, 0), Barrier("three")):
         journal.record(event)
     assert branch(Lineage.of(journal), 4) == [1, 3, 4]
+
+
+def test_a_journal_may_hold_any_number_of_restores():
+    journal = MemoryJournal(1)
+    journal.record(Barrier("one"))
+    for _ in range(2000):
+        journal.record(Restore(1, 1, 0))
+    assert branch(Lineage.of(journal), 2001) == [1, 2001]

@@ -207,6 +207,16 @@ def test_a_torn_snapshot_after_a_restore_is_passed_over_on_the_same_branch(tmp_p
     again.close()
 
 
+def test_snapshots_of_a_branch_that_was_left_stay_while_older_ones_do(stream):
+    saved = []
+    for first in (1, 31, 61, 91):
+        feed(stream, (first, first + 29))
+        saved.append(stream.snapshot())
+        if len(saved) == 2:
+            stream.restore(saved[0])
+    assert [manifest.seq for manifest in stream.saved()] == saved[::-1]
+
+
 def test_a_branch_that_was_left_is_forgotten_in_its_turn(tmp_path):
     stream = open_stream(tmp_path, snapshots_kept=2)
     feed(stream, (1, 100))

@@ -103,11 +103,17 @@ def of_another_format(folder):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
 
 
+def tell_another_score(folder):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"progress": {"frames": 99}}))
+
+
 def not_even_an_object(folder):
     (folder / "manifest.json").write_text("[1, 2]")
 
 
 DAMAGES = [
+    tell_another_score,
     not_even_an_object,
     flip_a_bit,
     cut_a_part,
@@ -133,6 +139,7 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path, damage, caplog):
     [
         (tear_the_manifest, "no readable manifest (Unterminated string"),
         (lose_the_manifest, "no readable manifest ([Errno 2]"),
+        (tell_another_score, "manifest.json: its sha256 is not the one in it"),
         (of_another_format, "format 99, this version reads 2"),
         (lose_a_part, "layer-0.safetensors: No such file"),
         (cut_a_part, "dreamer.safetensors: its sha256 is not the one in the manifest"),
