@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import ray
 
-from ffstream.actors.servers import GCS, StandIn, descendants, kill, servers, serves
+from ffstream.actors.servers import GCS, RAYLET, StandIn, Waker, descendants, kill, servers, serves
 from ffstream.errors import ChainError
 
 OBJECT_STORE = 256 << 20
@@ -43,6 +43,7 @@ class LocalRay:
         self._servers: list[psutil.Process] = []
         self._family: set[psutil.Process] = set()
         self._stand_in: StandIn | None = None
+        self._waker: Waker | None = None
 
     def open(self) -> bool:
         """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
@@ -63,7 +64,8 @@ class LocalRay:
             with _same_answer_to_sigterm():
                 self._init(self._folder)
             self._servers = servers()
-            self._stand_in = StandIn(next(server for server in self._servers if server.name() == GCS))
+            named = {server.name(): server for server in self._servers}
+            self._stand_in, self._waker = StandIn(named[GCS]), Waker(named[RAYLET])
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
@@ -94,22 +96,24 @@ class LocalRay:
             self._family = descendants(self._servers)
 
     def _ailing(self) -> list[int]:
-        """Process numbers of the servers that are gone, or stand still."""
-        return [server.pid for server in self._servers if not serves(server)]
+        """Process numbers of the servers that are gone, stand still, or stood still until they were woken."""
+        woken = self._waker is not None and self._waker.woken
+        return [each.pid for each in self._servers if not serves(each) or (woken and each.name() == RAYLET)]
 
     def close(self) -> None:
         """Stop Ray if it was started here."""
         if self._folder is None:
             return
-        if self._stand_in is not None:
-            self._stand_in.close()
+        for watching in (self._stand_in, self._waker):
+            if watching is not None:
+                watching.close()
         family = self._family | descendants(servers())
         if self._ailing():
             kill(family)
         ray.shutdown()
         kill(psutil.wait_procs(family, timeout=GRACE)[1])
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder, self._servers, self._family, self._stand_in = None, [], set(), None
+        self._folder, self._servers, self._family, self._stand_in, self._waker = None, [], set(), None, None
 
 
 def _sweep(place: Path) -> None:

@@ -10,19 +10,19 @@ from contextlib import suppress
 import psutil
 import ray
 
-GCS = "gcs_server"
+GCS, RAYLET = "gcs_server", "raylet"
 PORT = "--gcs_server_port"
-"""The process of Ray's control server, and its flag that says where it listens."""
+"""The processes of Ray's servers, and the control server's flag that says where it listens."""
 
 NOTICED_WITHIN = 4.0
-"""Seconds in which the death of the control server is noticed, unless a call to it is waiting."""
+"""Seconds in which a dead control server or a stopped raylet is noticed, unless a call to it is waiting."""
 
 PR_SET_PDEATHSIG = 1
 
 
 def servers() -> list[psutil.Process]:
     """What Ray starts here itself; everything else is started by these."""
-    return [child for child in psutil.Process().children() if child.name() in ("raylet", GCS)]
+    return [child for child in psutil.Process().children() if child.name() in (RAYLET, GCS)]
 
 
 def descendants(started: list[psutil.Process]) -> set[psutil.Process]:
@@ -76,6 +76,38 @@ class StandIn:
             with subprocess.Popen(self._command, env=self._environment, preexec_fn=_die_with_parent) as stand_in:
                 self._closed.wait()
                 stand_in.kill()
+
+    def close(self) -> None:
+        """Ray is being stopped."""
+        self._closed.set()
+        self._thread.join()
+
+
+class Waker:
+    """Lets a stopped raylet go on when nobody has closed this in time; ``woken`` tells that it had to.
+
+    A thread that fetches published weights waits for a stopped raylet without end, whatever its timeout, and Ray ends the
+    whole program when the raylet is killed meanwhile. Once it goes on so does the thread, and finds out what has happened.
+
+    Args:
+        raylet: the process.
+    """
+
+    def __init__(self, raylet: psutil.Process) -> None:
+        self.woken = False
+        self._raylet = raylet
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="waker", daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        stood = 0.0
+        while not self._closed.wait(NOTICED_WITHIN / 4):
+            stood = 0.0 if serves(self._raylet) else stood + NOTICED_WITHIN / 4
+            if stood >= NOTICED_WITHIN:
+                self.woken = True
+                with suppress(psutil.NoSuchProcess):
+                    self._raylet.resume()
 
     def close(self) -> None:
         """Ray is being stopped."""
