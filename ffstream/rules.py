@@ -62,7 +62,8 @@ class PlainRule:
 
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
-        _fold(self.velocity, delta, x, batch, self.config.momentum**share)
+        momentum = self.config.momentum**share
+        self.velocity.addmm_(delta.t(), x, beta=momentum, alpha=(1 - momentum) / batch)
         _move(weights, self.velocity, self.config, share)
 
     def state(self) -> dict[str, Tensor]:
@@ -172,11 +173,6 @@ class CurvatureRule:
         tensors |= {f"spectrum.{name}": tensor for name, tensor in self.spectrum.state().items()}
         tensors |= {f"curvature.{name}": tensor for name, tensor in self.curvature.state().items()}
         return tensors
-
-
-def _fold(mean: Tensor, delta: Tensor, x: Tensor, batch: int, decay: float) -> None:
-    """``mean <- decay mean + (1 - decay) delta' x / batch``."""
-    mean.addmm_(delta.t(), x, beta=decay, alpha=(1 - decay) / batch)
 
 
 def _move(weights: Tensor, velocity: Tensor, config: LayerConfig, share: float) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import ray
 
-from ffstream.actors.servers import GCS, RAYLET, StandIn, Waker, descendants, kill, servers, serves
+from ffstream.actors.servers import GCS, RAYLET, Watch, descendants, kill, servers, serves, watch_gcs, watch_raylet
 from ffstream.errors import ChainError
 
 OBJECT_STORE = 256 << 20
@@ -40,10 +40,8 @@ class LocalRay:
 
     def __init__(self) -> None:
         self._folder: str | None = None
-        self._servers: list[psutil.Process] = []
+        self._watches: list[Watch] = []
         self._family: set[psutil.Process] = set()
-        self._stand_in: StandIn | None = None
-        self._waker: Waker | None = None
 
     def open(self) -> bool:
         """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
@@ -63,9 +61,8 @@ class LocalRay:
         try:
             with _same_answer_to_sigterm():
                 self._init(self._folder)
-            self._servers = servers()
-            named = {server.name(): server for server in self._servers}
-            self._stand_in, self._waker = StandIn(named[GCS]), Waker(named[RAYLET])
+            started = {server.name(): server for server in servers()}
+            self._watches = [watch_gcs(started[GCS]), watch_raylet(started[RAYLET])]
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
@@ -93,27 +90,25 @@ class LocalRay:
         if ailing := self._ailing():
             raise ChainError(f"Ray has failed: servers {ailing} do not run")
         if not self._family:
-            self._family = descendants(self._servers)
+            self._family = descendants([watch.server for watch in self._watches])
 
     def _ailing(self) -> list[int]:
-        """Process numbers of the servers that are gone, stand still, or stood still until they were woken."""
-        woken = self._waker is not None and self._waker.woken
-        return [each.pid for each in self._servers if not serves(each) or (woken and each.name() == RAYLET)]
+        """Process numbers of the servers that are gone, stand still, or had to be rescued."""
+        return [watch.server.pid for watch in self._watches if watch.rescued or not serves(watch.server)]
 
     def close(self) -> None:
         """Stop Ray if it was started here."""
         if self._folder is None:
             return
-        for watching in (self._stand_in, self._waker):
-            if watching is not None:
-                watching.close()
+        for watch in self._watches:
+            watch.close()
         family = self._family | descendants(servers())
         if self._ailing():
             kill(family)
         ray.shutdown()
         kill(psutil.wait_procs(family, timeout=GRACE)[1])
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder, self._servers, self._family, self._stand_in, self._waker = None, [], set(), None, None
+        self._folder, self._watches, self._family = None, [], set()
 
 
 def _sweep(place: Path) -> None:

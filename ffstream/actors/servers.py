@@ -4,7 +4,7 @@ import ctypes
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import psutil
@@ -49,33 +49,28 @@ def kill(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-class StandIn:
-    """Starts Ray's control server once more when it has died and nobody has closed this in time.
-
-    A thread that asks a dead control server something waits for a minute, after which Ray ends the whole program. The new
-    server knows nothing and refuses, so that the thread goes on and finds out what has happened.
+class Watch:
+    """Comes to the rescue when a server has not run for a while and nobody has closed this in time: a thread that asks it
+    something may wait for it, and find out nothing. ``rescued`` tells that it had to.
 
     Args:
-        server: the control server.
+        server: the process.
+        rescue: called until the server runs again; it is given what tells that this is closed.
     """
 
-    def __init__(self, server: psutil.Process) -> None:
-        port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
-        self._server, self._environment = server, server.environ()
-        self._command = [f"{PORT}={port}" if flag.startswith(f"{PORT}=") else flag for flag in server.cmdline()]
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="stand-in", daemon=True)
+    def __init__(self, server: psutil.Process, rescue: Callable[[psutil.Process, threading.Event], None]) -> None:
+        self.server, self.rescued = server, False
+        self._rescue, self._closed = rescue, threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"watch {server.name()}", daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
         gone = 0.0
-        while not self._closed.wait(NOTICED_WITHIN / 4) and gone < NOTICED_WITHIN:
-            gone = 0.0 if serves(self._server) else gone + NOTICED_WITHIN / 4
-        if not self._closed.is_set():
-            kill([self._server])
-            with subprocess.Popen(self._command, env=self._environment, preexec_fn=_die_with_parent) as stand_in:
-                self._closed.wait()
-                stand_in.kill()
+        while not self._closed.wait(NOTICED_WITHIN / 4):
+            gone = 0.0 if serves(self.server) else gone + NOTICED_WITHIN / 4
+            if gone >= NOTICED_WITHIN:
+                self.rescued = True
+                self._rescue(self.server, self._closed)
 
     def close(self) -> None:
         """Ray is being stopped."""
@@ -83,36 +78,37 @@ class StandIn:
         self._thread.join()
 
 
-class Waker:
-    """Lets a stopped raylet go on when nobody has closed this in time; ``woken`` tells that it had to.
+def watch_gcs(server: psutil.Process) -> Watch:
+    """Start Ray's control server once more when it has died.
+
+    A thread that asks a dead control server something waits for a minute, after which Ray ends the whole program. The new
+    server knows nothing and refuses, so that the thread goes on and finds out what has happened.
+    """
+    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
+    environment = server.environ()
+    command = [f"{PORT}={port}" if flag.startswith(f"{PORT}=") else flag for flag in server.cmdline()]
+
+    def stand_in(server: psutil.Process, closed: threading.Event) -> None:
+        kill([server])
+        with subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent) as started:
+            closed.wait()
+            started.kill()
+
+    return Watch(server, stand_in)
+
+
+def watch_raylet(server: psutil.Process) -> Watch:
+    """Let a stopped raylet go on.
 
     A thread that fetches published weights waits for a stopped raylet without end, whatever its timeout, and Ray ends the
     whole program when the raylet is killed meanwhile. Once it goes on so does the thread, and finds out what has happened.
-
-    Args:
-        raylet: the process.
     """
 
-    def __init__(self, raylet: psutil.Process) -> None:
-        self.woken = False
-        self._raylet = raylet
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="waker", daemon=True)
-        self._thread.start()
+    def wake(server: psutil.Process, _: threading.Event) -> None:
+        with suppress(psutil.NoSuchProcess):
+            server.resume()
 
-    def _watch(self) -> None:
-        stood = 0.0
-        while not self._closed.wait(NOTICED_WITHIN / 4):
-            stood = 0.0 if serves(self._raylet) else stood + NOTICED_WITHIN / 4
-            if stood >= NOTICED_WITHIN:
-                self.woken = True
-                with suppress(psutil.NoSuchProcess):
-                    self._raylet.resume()
-
-    def close(self) -> None:
-        """Ray is being stopped."""
-        self._closed.set()
-        self._thread.join()
+    return Watch(server, wake)
 
 
 def _die_with_parent() -> None:

@@ -6,7 +6,7 @@ import sys
 FETCH = """
 import signal, threading
 from ffstream.actors.local import LocalRay
-from ffstream.actors.servers import RAYLET
+from ffstream.actors.servers import RAYLET, servers
 from ffstream.errors import ChainError
 import numpy as np, ray
 
@@ -20,7 +20,7 @@ class Layer:
 
 layer = Layer.remote()
 published = [ray.get(layer.publish.remote())[0] for _ in range(2)]
-raylet = next(server for server in local._servers if server.name() == RAYLET)
+raylet = next(server for server in servers() if server.name() == RAYLET)
 raylet.send_signal(signal.SIGSTOP)
 fetching = threading.Thread(target=lambda: print(len(ray.get(published)), "fetched"), daemon=True)
 fetching.start()
