@@ -7,7 +7,6 @@ every snapshot must be, file by file, what that network was at the same event.
 import json
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 import psutil
 
+from benchmarks.connection import free_port
 from benchmarks.proof import FLAGS, KEEP_ALL, BrokenPromiseError, Remains, marked, require
 from ffstream.stream.snapshot import MANIFEST, folder_of
 from ffstream.stream.stream import SNAPSHOTS
@@ -59,7 +59,7 @@ class Victim:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
-        self._flags = ["--folder", str(folder), "--port", str(_free_port()), "--log-level", "info", *FLAGS, *KEEP_ALL, *flags]
+        self._flags = ["--folder", str(folder), "--port", str(free_port()), "--log-level", "info", *FLAGS, *KEEP_ALL, *flags]
         self._saved: dict[int, dict[str, str]] = {}
         self._acknowledged = self._sent = 0
         self._lull = threading.Event()
@@ -212,8 +212,3 @@ def _wait(condition: Callable[[], Any], failure: str, every: float = 0.05) -> An
                 return found
         time.sleep(every)
     raise BrokenPromiseError(f"{failure} within {WITHIN:.0f} s")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])

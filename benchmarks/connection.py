@@ -17,6 +17,12 @@ def request(verb: str, path: str, body: bytes = b"", kind: str = "application/x-
     return head.encode() + body
 
 
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
 class Connection:
     """One connection that is kept open; a request is bytes made before, an answer is looked at no further than needed.
 

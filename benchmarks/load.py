@@ -13,8 +13,8 @@ import httpx2
 import numpy as np
 import psutil
 
-from benchmarks.proof import DATA, marked
-from ffstream_gateway.client import npy
+from benchmarks.proof import DATA, marked, require
+from ffstream_gateway.client import Client, npy
 from ffstream_gateway.feeding import Background
 
 CHUNK = 100
@@ -27,6 +27,9 @@ LATE = 1.0
 ASK_EVERY = 0.05
 LOOK_EVERY = 0.5
 """Seconds between two questions, and between two looks at the memory."""
+
+DRAIN_WITHIN = 300.0
+"""Seconds in which what waits is to be learned."""
 
 NO_ANSWER = 0
 """Counted like a status."""
@@ -169,6 +172,15 @@ class Memory:
         """Bytes by which the most that was seen after so many seconds exceeds what there was then."""
         before = [size for at, size in self.seen if at <= after]
         return max(size for at, size in self.seen if at > after) - before[-1]
+
+
+def drain(client: Client) -> int:
+    """Wait until all that was accepted is learned, or left behind by a restore; returns frames learned."""
+    end = time.monotonic() + DRAIN_WITHIN
+    while (status := client.status())["through"] < status["accepted"]:
+        require(time.monotonic() < end, f"not all is learned within {DRAIN_WITHIN:.0f} s")
+        time.sleep(0.02)
+    return int(status["frames"])
 
 
 def _connection(url: str) -> httpx2.Client:

@@ -7,8 +7,6 @@ bit-identical to those of a network to which the same frames were fed slowly.
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -17,10 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.load import CHUNK, Answers, Asker, Feeders, Memory, meanwhile
+from benchmarks.load import CHUNK, Answers, Asker, Feeders, Memory, drain, meanwhile
 from benchmarks.proof import FLAGS, KEEP_ALL, BrokenPromiseError, Remains, require
+from benchmarks.report import hardware
 from ffstream_gateway.child import Child
 from ffstream_gateway.client import Client
 
@@ -32,7 +29,6 @@ ROUNDS = 3
 """Frames offered for one that can be learned, frames that may wait, and how often so many are learned to see how fast."""
 
 READY_WITHIN = 120.0
-DRAIN_WITHIN = 300.0
 """Seconds."""
 
 MIB = 2**20
@@ -103,7 +99,9 @@ def overload(folder: Path, seconds: float, *flags: str) -> Outcome:
             time.sleep(seconds)
             learned = client.status()["frames"] - learned
         asked = feeders.answers.statuses.total() - asked
-        drained = _drain(client)
+        emptying = time.monotonic()
+        drain(client)
+        drained = time.monotonic() - emptying
     offered, learned = asked * CHUNK / seconds, learned / seconds
     return Outcome(seconds, can_learn, offered, learned, drained, feeders.answers, asker, memory)
 
@@ -112,17 +110,8 @@ def _learn_backlog(client: Client, feeders: Feeders) -> float:
     """Frames a second that are learned when as many as may wait come at once."""
     start = time.monotonic()
     feeders.offer_all(BACKLOG)
-    _drain(client)
+    drain(client)
     return BACKLOG / (time.monotonic() - start)
-
-
-def _drain(client: Client) -> float:
-    """Seconds until all that was accepted is learned."""
-    start = time.monotonic()
-    while (status := client.status())["frames"] < status["accepted"]:
-        require(time.monotonic() < start + DRAIN_WITHIN, f"not all is learned within {DRAIN_WITHIN:.0f} s")
-        time.sleep(0.02)
-    return time.monotonic() - start
 
 
 def report(outcome: Outcome, verdict: dict[str, Any]) -> str:
@@ -142,7 +131,7 @@ def report(outcome: Outcome, verdict: dict[str, Any]) -> str:
         "frames accepted, each learned exactly once": f"{outcome.frames}",
         "broken promises": outcome.broken or "none",
     }
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, ray {version('ray')}"
+    machine = f"{hardware()}, ray {version('ray')}"
     title = f"{outcome.seconds:.0f} s of {verdict['times']} times the frames that were learned; {BACKLOG} may wait. {machine}."
     return "\n".join(["# Overload", "", title, "", "| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items()), ""])
 

@@ -7,7 +7,6 @@ was learned exactly once; with 10,000 frames to replay in 4 layers, less than 5 
 import argparse
 import json
 import os
-import platform
 import signal
 import statistics
 import sys
@@ -18,10 +17,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from benchmarks.attacks import Attack, Victim
 from benchmarks.proof import DATA, BrokenPromiseError
+from benchmarks.report import hardware
 from ffstream import NetworkConfig, Schedule
 from ffstream.actors import RayChain, open_stream
 from ffstream.errors import ChainError
@@ -108,7 +106,7 @@ def report(outcomes: list[Outcome], beyond: list[float]) -> str:
     lines = [
         "# Recovery",
         "",
-        f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, ray {version('ray')}.",
+        f"{hardware()}, ray {version('ray')}.",
         "",
     ]
     lines += ["| attack | seconds until all accepted frames were learned |", "|---|---|"]

@@ -24,10 +24,14 @@ def options(about: str) -> argparse.ArgumentParser:
     return parser
 
 
+def hardware() -> str:
+    """What something was measured on."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}"
+
+
 def machine() -> str:
     """What a speed was measured on, and how busy others keep it: to be asked before one begins."""
-    busy = f"{os.getloadavg()[1]:.1f} programs already running"
-    return f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, {busy}"
+    return f"{hardware()}, {os.getloadavg()[1]:.1f} programs already running"
 
 
 def percent(share: float) -> str:

@@ -24,7 +24,7 @@ import psutil
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from benchmarks.load import CHUNK, Asker, Feeders, meanwhile
+from benchmarks.load import CHUNK, Asker, Feeders, drain, meanwhile
 from benchmarks.proof import DATA, FLAGS, BrokenPromiseError, Remains, marked, require
 from benchmarks.report import RESULTS, machine, table, verdict, write
 from ffstream.stream.stream import JOURNAL
@@ -40,7 +40,6 @@ OFFERED = 0.5
 LOOK_EVERY = 1.0
 SAY_EVERY = 30.0
 READY_WITHIN = 120.0
-DRAIN_WITHIN = 300.0
 """Seconds."""
 
 MIB = 2**20
@@ -236,7 +235,7 @@ def soak(folder: Path, seconds: float) -> Outcome:
             _wait(seconds, client, vitals)
         outcome = Outcome(seconds, 0, vitals, feeders, asker, visitor, talker)
         try:
-            outcome.learned = _drain(client)
+            outcome.learned = drain(client)
         except BrokenPromiseError as error:
             outcome.broken = str(error)
     return outcome
@@ -246,7 +245,7 @@ def _can_learn(client: Client, frames: int = 2000) -> float:
     """Frames a second, roughly."""
     began = time.monotonic()
     client.feed(*marked(0, frames))
-    _drain(client)
+    drain(client)
     return frames / (time.monotonic() - began)
 
 
@@ -258,15 +257,6 @@ def _wait(seconds: float, client: Client, vitals: Vitals) -> None:
         left = max(end - time.monotonic(), 0.0)
         figures = ", ".join(f"{value:.0f} {name}" for name, value in vitals.seen[-1].figures().items())
         print(f"  {left:.0f} s to go: {client.status()['frames']} frames learned; {figures}", file=sys.stderr, flush=True)
-
-
-def _drain(client: Client) -> int:
-    """Wait until all that was accepted is learned, or left behind by a restore; returns frames learned."""
-    end = time.monotonic() + DRAIN_WITHIN
-    while (status := client.status())["through"] < status["accepted"]:
-        require(time.monotonic() < end, f"not all is learned within {DRAIN_WITHIN:.0f} s")
-        time.sleep(0.05)
-    return int(status["frames"])
 
 
 def judge(outcome: Outcome, folder: Path) -> None:

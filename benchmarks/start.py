@@ -7,7 +7,6 @@ soon as anything answered is learned. Medians, with the CPU time of all processe
 
 import argparse
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.connection import Connection, request
+from benchmarks.connection import Connection, free_port, request
 from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
 from ffstream_gateway.child import Child
@@ -62,12 +61,6 @@ def start(flags: list[str]) -> Start:
             until(lambda: json.loads(line.ask(request("GET", "/frames/1"))[1]).get("state") == "learned")
             learned = time.perf_counter() - began
         return Start(live, ready, learned, Cost.until_now(child.process).cpu)
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def answers(url: str, path: str) -> bool:
