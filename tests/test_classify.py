@@ -90,7 +90,7 @@ def test_shortlist_lets_both_decide_between_the_likeliest(k):
         logits, tried = logits_of(read, frame).topk(min(k, 4))
         expected = torch.zeros(4)
         expected[tried] = (25 * torch.tensor([goodness_of(read, frame, label) for label in tried]) + logits).softmax(dim=0)
-        assert torch.allclose(scores, expected, atol=1e-4)
+        assert torch.allclose(scores, expected, atol=2e-3)
         assert label == expected.argmax()
 
 
