@@ -31,7 +31,7 @@ class Gaze:
         self._above = [config.sources(index)[1] for index in range(config.depth)]
         self._weights = [stage.layer for stage in stages]
         self._before: list[Tensor] = []
-        self._goodness = GOODNESS[config.layer.goodness]
+        self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
 
     def see(self, frames: Tensor) -> Tensor:
         """One tick: frames ``[rows, pixels]`` to the goodness of every layer ``[rows, depth]``.
@@ -43,7 +43,8 @@ class Gaze:
         if not self.states:
             self._begin(seen)
         sources = [seen, *self.states, self.told]
-        activities = [forward(each, join(sources[at], sources[at + 2])) for at, each in enumerate(self._weights)]
+        joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
+        activities = [forward(*each, self._format) for each in zip(self._weights, joined, strict=True)]
         self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
         self.states = [self._goodness.normalize(state) for state in self._before]
         self.tick += 1
@@ -51,7 +52,7 @@ class Gaze:
 
     def _begin(self, seen: Tensor) -> None:
         for weights, above in zip(self._weights, self._above, strict=True):
-            self._before.append(forward(weights, join(seen, above)))
+            self._before.append(forward(weights, join(seen, above), self._format))
             seen = self._goodness.normalize(self._before[-1])
             self.states.append(seen)
 
@@ -93,3 +94,38 @@ class Watching:
             goodness = gaze.see(clips[:, min(tick, self.video.clip - 1)])
             if in_window(self.video, gaze.tick):
                 yield goodness
+
+
+class Playing:
+    """A clip that is classified while it plays, one picture a tick.
+
+    Every label is tried at once. ``scores`` [classes] are the softmax of ``sharpness * goodness``, the mean of all layers over
+    those of the ticks to be read that have been seen; before the first of them, that of the last picture alone.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
+        assert config.video is not None
+        self.config, self.video = config, config.video
+        self.scores = torch.full((config.classes,), 1 / config.classes)
+        told = Teller(config).labelled(torch.arange(config.classes))
+        self._gaze = Gaze(config, stages, told)
+        self._read: list[Tensor] = []
+
+    @property
+    def tick(self) -> int:
+        """Pictures seen."""
+        return self._gaze.tick
+
+    def see(self, picture: Tensor) -> Tensor:
+        """The scores after one more picture, ``[pixels]``."""
+        goodness = self._gaze.see(picture.expand(self.config.classes, -1)).mean(dim=1)
+        if in_window(self.video, self.tick):
+            self._read.append(goodness)
+        if self._read:
+            goodness = torch.stack(self._read).mean(dim=0)
+        self.scores = (self.config.layer.sharpness * goodness).softmax(dim=0)
+        return self.scores
