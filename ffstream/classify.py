@@ -20,7 +20,7 @@ from ffstream.labels import LabelViews
 from ffstream.layer import forward
 from ffstream.readout import correct
 from ffstream.stage import StageWeights
-from ffstream.watching import Watching
+from ffstream.watching import Playing, Watching
 
 
 class Method(Enum):
@@ -115,6 +115,16 @@ class Reader:
             logits, tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1)
             scores = self._by_goodness(frames, tried, logits)
         return Classification(scores.argmax(dim=1), scores)
+
+    def play(self) -> Playing:
+        """Begin a clip that is classified while it plays.
+
+        Raises:
+            ConfigError: when the network is not recurrent.
+        """
+        if self.config.video is None:
+            raise ConfigError("video: got a feed-forward network, expected a recurrent one")
+        return Playing(self.config, () if self.cold else self.stages)
 
     def logits(self, frames: Tensor) -> Tensor:
         """The readout's logits for the neutral label: ``[batch, classes]``."""

@@ -104,12 +104,12 @@ class Playing:
 
     Args:
         config: of the network.
-        stages: weights of every stage, first to last.
+        stages: weights of every stage, first to last; none while nothing is learned yet, when every label scores the same.
     """
 
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         assert config.video is not None
-        self.config, self.video = config, config.video
+        self.config, self.video, self.cold = config, config.video, not stages
         self.scores = torch.full((config.classes,), 1 / config.classes)
         told = Teller(config).labelled(torch.arange(config.classes))
         self._gaze = Gaze(config, stages, told)
@@ -122,6 +122,8 @@ class Playing:
 
     def see(self, picture: Tensor) -> Tensor:
         """The scores after one more picture, ``[pixels]``."""
+        if self.cold:
+            return self.scores
         goodness = self._gaze.see(picture.expand(self.config.classes, -1)).mean(dim=1)
         if in_window(self.video, self.tick):
             self._read.append(goodness)
