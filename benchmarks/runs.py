@@ -51,9 +51,9 @@ class Run:
         """Everything that decides the figures, as plain data: what the run is recorded under."""
         settings = asdict(self) | {"units": list(self.units)}
         if self.learner == "ffstream":
-            from benchmarks.learners.forward_forward import fingerprint, layer_config
+            from benchmarks.learners.forward_forward import fingerprint, layer_config, video_config
 
-            settings["fingerprint"] = fingerprint(layer_config(self.constants))
+            settings["fingerprint"] = fingerprint(layer_config(self.constants), video_config(self.constants))
         return settings
 
     def __str__(self) -> str:

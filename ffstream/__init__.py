@@ -9,6 +9,7 @@ from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import Prequential
 from ffstream.schedule import Schedule
 from ffstream.stream.stream import Stream
+from ffstream.video import VideoConfig
 
 __version__ = "0.1.0"
 
@@ -30,4 +31,5 @@ __all__ = [
     "ReadoutConfig",
     "Schedule",
     "Stream",
+    "VideoConfig",
 ]

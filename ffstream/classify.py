@@ -1,8 +1,9 @@
 """Classification from one consistent copy of the weights. It never learns, and works before any learning.
 
 Three methods (paper section 3.3): ``one_pass`` gives the neutral label and reads the softmax; ``goodness`` tries every
-label and adds up the goodness of all layers but the first; ``shortlist`` lets one pass pick a few labels and both decide:
-the two err on different frames, and their product is better than either.
+label and adds up the goodness of all layers but the first (of all in a recurrent network, whose first layer hears of the
+label from above); ``shortlist`` lets one pass pick a few labels and both decide: the two err on different frames, and their
+product is better than either.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from ffstream.labels import LabelViews
 from ffstream.layer import forward
 from ffstream.readout import correct
 from ffstream.stage import StageWeights
+from ffstream.watching import Playing, Watching
 
 
 class Method(Enum):
@@ -41,6 +43,39 @@ class Classification:
     scores: Tensor
 
 
+class Ascent:
+    """What a feed-forward network makes of frames, bottom to top.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
+        self.stages = stages
+        self.views = LabelViews(config.classes, config.label_strength)
+        self._goodness = GOODNESS[config.layer.goodness]
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """The readout's logits for the neutral label: ``[batch, classes]``."""
+        x = self.views.neutral(frames)
+        logits = torch.zeros(len(frames), self.views.classes)
+        for stage in self.stages:
+            x = self._goodness.normalize(forward(stage.layer, x))
+            logits = correct(stage.readout, x, logits)
+        return logits
+
+    def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
+        """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
+        x = self.views.labelled(frames, labels)
+        columns = []
+        for stage in self.stages:
+            activities = forward(stage.layer, x)
+            columns.append(self._goodness.value(activities))
+            x = self._goodness.normalize(activities)
+        return torch.stack(columns, dim=1)
+
+
 class Reader:
     """Classifies with one version of a network's weights.
 
@@ -56,9 +91,8 @@ class Reader:
         self.config = config
         self.stages = tuple(stages)
         self.seq = seq
-        self.views = LabelViews(config.classes, config.label_strength)
         self.cold = not any(bool(stage.readout.any()) for stage in self.stages)
-        self._goodness = GOODNESS[config.layer.goodness]
+        self._passage = Ascent(config, self.stages) if config.video is None else Watching(config, self.stages)
 
     def classify(self, frames: Tensor, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
         """Classify frames [batch, inputs].
@@ -82,30 +116,29 @@ class Reader:
             scores = self._by_goodness(frames, tried, logits)
         return Classification(scores.argmax(dim=1), scores)
 
+    def play(self) -> Playing:
+        """Begin a clip that is classified while it plays.
+
+        Raises:
+            ConfigError: when the network is not recurrent.
+        """
+        if self.config.video is None:
+            raise ConfigError("video: got a feed-forward network, expected a recurrent one")
+        return Playing(self.config, () if self.cold else self.stages)
+
     def logits(self, frames: Tensor) -> Tensor:
         """The readout's logits for the neutral label: ``[batch, classes]``."""
-        x = self.views.neutral(frames)
-        logits = torch.zeros(len(frames), self.config.classes)
-        for stage in self.stages:
-            x = self._goodness.normalize(forward(stage.layer, x))
-            logits = correct(stage.readout, x, logits)
-        return logits
+        return self._passage.logits(frames)
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
-        x = self.views.labelled(frames, labels)
-        columns = []
-        for stage in self.stages:
-            activities = forward(stage.layer, x)
-            columns.append(self._goodness.value(activities))
-            x = self._goodness.normalize(activities)
-        return torch.stack(columns, dim=1)
+        return self._passage.goodness(frames, labels)
 
     def _by_goodness(self, frames: Tensor, tried: Tensor, logits: Tensor | float = 0.0) -> Tensor:
         """Scores [batch, classes] after trying the labels ``tried`` [batch, k], whose ``logits`` [batch, k] count too."""
         batch, k = tried.shape
         by_layer = self.goodness(frames.repeat_interleave(k, dim=0), tried.reshape(-1))
-        counted = by_layer[:, 1:] if by_layer.shape[1] > 1 else by_layer
+        counted = by_layer[:, 1:] if self.config.video is None and by_layer.shape[1] > 1 else by_layer
         goodness = counted.mean(dim=1).view(batch, k)
         scores = (self.config.layer.sharpness * goodness + logits).softmax(dim=1)
         return torch.zeros(batch, self.config.classes).scatter_(1, tried, scores)

@@ -16,6 +16,7 @@ from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
+from ffstream.video import VideoConfig
 
 RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
@@ -133,6 +134,7 @@ class NetworkConfig:
         negatives: name in :data:`ffstream.negatives.NEGATIVES`, which also decides what a positive is.
         memory: recent frames that are kept for dreaming of.
         seed: of the first weights and, with the event's number, of every dream.
+        video: makes the network recurrent (:class:`~ffstream.video.VideoConfig`); None for feed-forward.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -148,6 +150,7 @@ class NetworkConfig:
     seed: int = 0
     layer: LayerConfig = field(default_factory=LayerConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    video: VideoConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory"):
@@ -162,6 +165,15 @@ class NetworkConfig:
         if not 0 < self.label_strength < math.inf:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
         self._check_negatives()
+        self._check_video()
+
+    def _check_video(self) -> None:
+        if self.video is None:
+            return
+        if self.inputs % self.video.clip:
+            raise ConfigError(f"inputs: got {self.inputs}, expected a multiple of the {self.video.clip} frames of a clip")
+        if not self.wrong_labels:
+            raise ConfigError(f"negatives: got {self.negatives!r}, but a recurrent network learns from wrong labels")
 
     def _check_negatives(self) -> None:
         if self.negatives not in NEGATIVES:
@@ -181,13 +193,32 @@ class NetworkConfig:
         """Number of layers."""
         return len(self.units)
 
+    @property
+    def pixels(self) -> int:
+        """Numbers that are seen at once: a frame, or one of a clip's."""
+        return self.inputs if self.video is None else self.inputs // self.video.clip
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Widths of what layer ``index`` is wired to.
+
+        Feed-forward: the frame and the label for the first, the layer below for every other. Recurrent: what is below, the
+        frame or a layer, and what is above, a layer or the label.
+        """
+        below = self.pixels if index == 0 else self.units[index - 1]
+        if self.video is None:
+            return (below, self.classes) if index == 0 else (below,)
+        return below, self.classes if index == self.depth - 1 else self.units[index + 1]
+
     def layer_inputs(self, index: int) -> int:
-        """Numbers that layer ``index`` receives; the first sees the frame and the label."""
-        return self.inputs + self.classes if index == 0 else self.units[index - 1]
+        """Numbers that layer ``index`` receives from all its sources."""
+        return sum(self.sources(index))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that :meth:`from_dict` reads back."""
-        return asdict(self)
+        """Plain data that :meth:`from_dict` reads back; a feed-forward network's has no word of video."""
+        plain = asdict(self)
+        if self.video is None:
+            del plain["video"]
+        return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -200,6 +231,8 @@ class NetworkConfig:
             plain["units"] = tuple(plain["units"])
             plain["layer"] = LayerConfig(**plain["layer"])
             plain["readout"] = ReadoutConfig(**plain["readout"])
+            if plain.get("video") is not None:
+                plain["video"] = VideoConfig.from_dict(plain["video"])
             return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error

@@ -1,4 +1,4 @@
-"""What enters the chain and what travels up it. Nothing comes back down."""
+"""What enters the chain and what travels in it: up, and in a recurrent network down as well, tick by tick."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -65,6 +65,31 @@ class Message:
     def known(self) -> Tensor:
         """Which frames have a label: ``[batch]`` of bool."""
         return self.labels != UNLABELLED
+
+
+@dataclass(frozen=True)
+class States:
+    """What a layer of a recurrent network shows its two neighbours at one tick; the frame and the label look the same to them.
+
+    A micro-batch is split into ``lanes`` that take turns; this is lane ``lane`` of it, after tick ``tick``. ``labels`` [rows]
+    are those of its frames. ``live`` [known, units] are the normalized states of the view that is learned from: the frames
+    that have a label, with it. ``steady`` [rows, units] are those of the neutral view through the averaged weights, which do
+    not change within an event, so that a prediction owes nothing to its labels; it has no rows in a dream.
+    """
+
+    position: Position
+    polarity: Polarity
+    lane: int
+    lanes: int
+    tick: int
+    labels: Tensor
+    live: Tensor
+    steady: Tensor
+
+    @property
+    def place(self) -> tuple[Position, int, int]:
+        """Where it comes in the order in which a neighbour shows its states."""
+        return self.position, self.tick, self.lane
 
 
 def enter(batch: Batch, views: LabelViews, wrong_labels: bool = True) -> Message:

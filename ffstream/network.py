@@ -6,9 +6,10 @@ from torch import Tensor
 
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
-from ffstream.message import Batch, Position
+from ffstream.message import Batch, Message, Position
 from ffstream.negatives import Recall
 from ffstream.outcome import Outcome, Passed, Published, Restored, Saved, Slept
+from ffstream.recurrent import TickStage, run
 from ffstream.stage import Stage
 from ffstream.stage import restore as restore_state
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
@@ -16,7 +17,8 @@ from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_part
 
 
 class Network:
-    """Stages one after another, the dreamer at the end; every call is done when it returns.
+    """Stages one after another, or tick by tick when they are recurrent, the dreamer at the end; every call is done when it
+    returns.
 
     Args:
         config: shape, constants and seed.
@@ -31,6 +33,7 @@ class Network:
         self.config = config
         self.snapshots = snapshots
         self.stages = [Stage(config, index) for index in range(config.depth)]
+        self._ticking = [TickStage(config, stage) for stage in self.stages] if config.video else []
         self.dreamer = Dreamer(config, recall)
         self._outcomes: list[Outcome] = []
         if start is not None and snapshots is not None:
@@ -86,14 +89,17 @@ class Network:
         """See :class:`~ffstream.chain.Chain`; there is nothing to stop."""
 
     def _learn(self, batch: Batch) -> None:
-        """One batch through all layers, bottom to top."""
-        message = None
+        """One batch through all layers, if it is new to them."""
+        if all([stage.advance(batch.position) for stage in self.stages]):
+            message = run(self.config, self._ticking, batch) if self._ticking else self._ascend(batch)
+            self._outcomes.append(self.dreamer.finish(message))
+
+    def _ascend(self, batch: Batch) -> Message:
+        """Bottom to top, once."""
+        message = self.stages[0].enter(batch)
         for stage in self.stages:
-            if not stage.advance(batch.position):
-                return
-            message = stage.learn(stage.enter(batch) if message is None else message)
-        assert message is not None
-        self._outcomes.append(self.dreamer.finish(message))
+            message = stage.learn(message)
+        return message
 
     def _pass(self, recorded: Recorded) -> None:
         for stage in self.stages:

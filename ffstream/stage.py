@@ -40,7 +40,8 @@ class Stage:
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
-        self.views = LabelViews(config.classes, config.label_strength) if index == 0 else None
+        sees_labels = index == 0 and config.video is None
+        self.views = LabelViews(config.classes, config.label_strength) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property
@@ -85,12 +86,12 @@ class Stage:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
         message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
-            message = self._read(handed_on[-len(message.labels) :].float(), message)
+            message = self.read(handed_on[-len(message.labels) :].float(), message)
         if taught:
             self.average.follow(taught / self.batch)
         return message
 
-    def _read(self, neutral: Tensor, message: Message) -> Message:
+    def read(self, neutral: Tensor, message: Message) -> Message:
         """Correct the logits, which the slice learns from, and the prediction, which the averaged slices make."""
         logits = self.readout.correct(neutral, message.logits)
         prediction = correct(self.average.mean["readout"], neutral, message.prediction)

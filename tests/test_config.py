@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from ffstream import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig, VideoConfig
 from ffstream.errors import ConfigError
 
 FULL = NetworkConfig(
@@ -37,7 +37,7 @@ OTHER = {
     "seed": 12,
     "negatives": "uniform_labels",
 }
-OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig()}
+OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig)])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, checks
+from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
+from ffstream.checks.chain import check_matches_network, check_memory_bounded, check_predicts_before_learning
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
@@ -22,6 +23,8 @@ RULES = {
 SHAPES = [(6, 90), (40, 25), (120, 30)]
 NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
 SCHEDULE = Schedule(every=30, idle=None)
+RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
+CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
 
 
 def parametrize(checks):
@@ -101,3 +104,18 @@ def test_chain(check, make):
 @pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient])
 def test_durable_chain(check, make):
     check(make)
+
+
+@parametrize([check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded])
+def test_recurrent_chain(check):
+    check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
+
+
+@parametrize(checks.DURABLE_CHECKS)
+def test_durable_recurrent_chain(check):
+    check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
+
+
+@parametrize([check_matches_network, check_predicts_before_learning, check_memory_bounded])
+def test_chain_of_clips(check):
+    check(lambda folder: Stream.in_process(CLIPS, SCHEDULE, folder=folder))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
-from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
 
-OWN = ("phase", "rule", "awake", "shift", "cycle", "enough")
+OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength")
 """Constants of a run that are not fields of the layer's configuration."""
 
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
@@ -63,9 +63,18 @@ def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForwar
 
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:
-    """Defaults of the library; ``constants`` may name a ``rule`` and fields of its :class:`LayerConfig` that differ."""
+    """Defaults of the library; ``constants`` may name a ``rule``, fields of its :class:`LayerConfig` that differ, a
+    ``label_strength``, and the settings of a ``video`` network.
+    """
     layer = layer_config(constants)
-    return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer)
+    chosen = {"label_strength": constants["label_strength"]} if "label_strength" in constants else {}
+    video = video_config(constants)
+    return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer, video=video, **chosen)
+
+
+def video_config(constants: Constants) -> VideoConfig | None:
+    """What makes the network recurrent, if anything does."""
+    return VideoConfig.from_dict({"read": VideoConfig.read, **constants["video"]}) if "video" in constants else None
 
 
 def layer_config(constants: Constants) -> LayerConfig:
@@ -75,7 +84,7 @@ def layer_config(constants: Constants) -> LayerConfig:
 
 
 @functools.cache
-def fingerprint(layer: LayerConfig, steps: int = 200) -> str:
+def fingerprint(layer: LayerConfig, video: VideoConfig | None = None, steps: int = 200) -> str:
     """What the library does with these constants: a sha256 of what a tiny network has learned after a fixed stream.
 
     It differs when a constant, a default or the arithmetic of the library differs, and only then, so that a benchmark
@@ -83,10 +92,11 @@ def fingerprint(layer: LayerConfig, steps: int = 200) -> str:
 
     Args:
         layer: constants of every layer; all others are the library's defaults.
+        video: makes the network recurrent.
         steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
     """
     rng = np.random.default_rng(0)
-    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer)
+    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer, video=video)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):
         labels = rng.integers(3, size=10)

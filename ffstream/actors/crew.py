@@ -18,6 +18,7 @@ import ray
 from ffstream.actors.dreamer_actor import DreamerActor
 from ffstream.actors.layer_actor import LayerActor
 from ffstream.actors.part import Pulse, actor
+from ffstream.actors.tick_actor import TickActor
 from ffstream.config import NetworkConfig
 from ffstream.errors import ChainError
 from ffstream.stream.snapshot import Manifest
@@ -102,7 +103,7 @@ class Crew:
         new = {}
         if "dreamer" not in self.parts:
             new["dreamer"] = actor(DreamerActor).remote(self.config, self._journal, self._snapshots)
-        layer = actor(LayerActor)
+        layer = actor(LayerActor if self.config.video is None else TickActor)
         for index in range(self.config.depth):
             if f"layer-{index}" not in self.parts:
                 new[f"layer-{index}"] = layer.remote(self.config, index, self._snapshots)
@@ -116,8 +117,10 @@ class Crew:
         self.epoch += 1
         dreamer, layers = self.parts["dreamer"], self.layers()
         opened = [dreamer.open.remote(self.epoch, layers[0], start)]
-        for layer, above in zip(layers, [*layers[1:], dreamer], strict=True):
-            opened.append(layer.open.remote(self.epoch, above, dreamer, start))
+        row = [None, *layers, dreamer]
+        for below, layer, above in zip(row, layers, row[2:], strict=False):
+            neighbours = (above,) if self.config.video is None else (below, above)
+            opened.append(layer.open.remote(self.epoch, *neighbours, dreamer, start))
         self._answers(opened)
 
     def _answers(self, refs: list[Any]) -> list[Any]:

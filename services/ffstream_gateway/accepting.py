@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ffstream.errors import FFStreamError
+from ffstream.frames import FrameArray, LabelArray
 from ffstream.stream.journal import FrameRange, check_backlog
 from ffstream_gateway import bodies, models
 from ffstream_gateway.problems import Problem, refuse
@@ -46,6 +47,12 @@ def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
             check_backlog(service.stream.journal, 1, service.settings.backlog)
         body, key = bodies.read_message(raw, service.stream.config)
         return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)
+
+
+def accept_frames(service: Service, frames: FrameArray, labels: LabelArray) -> models.Accepted:
+    """Accept frames [n, inputs] with labels [n]."""
+    with refusals(service):
+        return accepted(service, service.stream.accept(frames, labels, limit=service.settings.backlog))
 
 
 def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes) -> models.Accepted:

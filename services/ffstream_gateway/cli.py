@@ -121,6 +121,8 @@ def serve(
     batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,
     precision: Annotated[str | None, typer.Option(help="Of large products: float32, or bfloat16. [float32]")] = None,
+    ticks: Annotated[str | None, typer.Option(help="Steps of a recurrent network on a frame. [never]")] = None,
+    clip: Annotated[int | None, typer.Option(help="Pictures in a frame; they are its ticks. [1]")] = None,
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
     idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never. [5]")] = None,
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
@@ -150,20 +152,33 @@ def serve(
 
 @app.command()
 def feed(
-    dataset: DatasetName,
+    dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help=DATASETS)] = None,
     url: Url = HERE,
     passes: Annotated[int, typer.Option(min=1, help="Over the data set, each in a random order of its own.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Frames in all.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames in all; of a video, clips.")] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames in a request.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    video: Annotated[str | None, typer.Option(metavar="FILE|CAMERA", help="To feed instead, clip by clip.")] = None,
+    given: Annotated[int | None, typer.Option("--label", min=0, help="What is to be seen in all of the video.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Lines SECONDS,LABEL: what is to be seen in it from when on.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Of a picture; a square if not given.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Pictures a second; all if not given.")] = None,
+    in_time: Annotated[bool, typer.Option("--in-time", help="As fast as the video plays, and no faster.")] = False,
 ) -> None:
-    """Stream a data set to a service; ends when all of it has been learned."""
+    """Stream a data set or a video to a service; ends when all of it has been learned."""
+    if (dataset is None) == (video is None):
+        fail("expected a DATASET, or --video", 2)
+    if video is not None:
+        from ffstream_gateway.feed_video import Wanted, feed_video
+
+        feed_video(url, Wanted(video, width, rate, in_time, limit), given, labels)
+        return
     from ffstream.datasets import load
     from ffstream_gateway.client import Client
     from ffstream_gateway.feeding import feed_and_follow
     from ffstream_gateway.view import FeedBar, percent
 
-    data = load(dataset)
+    data = load(str(dataset))
     order = data.order(passes, seed)[:limit]
     with Client(url) as client:
         before = client.status()["accepted"]

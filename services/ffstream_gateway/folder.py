@@ -12,11 +12,18 @@ from ffstream.config import LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
+from ffstream.video import VideoConfig
 from ffstream_gateway.settings import Settings
 
 NETWORK = "network.json"
 SCHEDULE = "schedule.json"
 LOCK = "lock"
+
+SHAPE = ("inputs", "classes", "units", "batch", "seed", "precision", "ticks", "clip")
+"""Settings that make a network what it is; ``inputs`` are the numbers of one picture."""
+
+RECURRENT_DIRECTIONS = 16
+"""Directions that a recurrent network's layers treat one by one: it makes many small steps, and more buy nothing."""
 
 Made = TypeVar("Made")
 
@@ -58,20 +65,30 @@ def open_network(settings: Settings) -> NetworkConfig:
         _write(path, network.to_dict())
         return network
     network = _read(path, NetworkConfig.from_dict)
-    found = vars(network.layer) | vars(network)
+    found = vars(network.layer) | vars(network) | {"inputs": network.pixels} | _moving(network.video)
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
             raise ConfigError(f"setting {name}: got {value}, but {path} has {found[name]}; use another --folder")
     return network
 
 
-def _network(*, precision: str, **shape: Any) -> NetworkConfig:
-    return NetworkConfig(**shape, layer=LayerConfig(precision=precision))
+def _network(*, precision: str, ticks: int | None, clip: int, inputs: int, **shape: Any) -> NetworkConfig:
+    if ticks is None and clip == 1:
+        return NetworkConfig(inputs=inputs, **shape, layer=LayerConfig(precision=precision))
+    steps = ticks or clip
+    read = (-(-steps // 4), steps) if clip > 1 else (-(-steps * 3 // 8), -(-steps * 5 // 8))
+    layer = LayerConfig(precision=precision, directions=RECURRENT_DIRECTIONS)
+    return NetworkConfig(inputs=inputs * clip, **shape, layer=layer, video=VideoConfig(steps, clip, read=read))
+
+
+def _moving(video: VideoConfig | None) -> dict[str, int | None]:
+    """What the settings call a recurrent network's ticks and a clip's pictures."""
+    return {"ticks": None, "clip": 1} if video is None else {"ticks": video.ticks, "clip": video.clip}
 
 
 def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
-    described = {name: getattr(settings, name) for name in ("inputs", "classes", "units", "batch", "seed", "precision")}
+    described = {name: getattr(settings, name) for name in SHAPE}
     if settings.like is None:
         return described
     data = load(settings.like)

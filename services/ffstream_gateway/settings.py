@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     batch: int = Field(25, ge=1)
     seed: int = Field(0, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    ticks: int | None = Field(None, ge=1)
+    clip: int = Field(1, ge=1)
     every: int | None = Field(125, ge=1)
     idle: float | None = Field(5.0, gt=0, allow_inf_nan=False)
     dreams_per_frame: float = Field(1.0, gt=0, le=100)
@@ -54,7 +56,7 @@ class Settings(BaseSettings):
             raise ValueError("expected widths above 0, like 500,500")
         return widths
 
-    @field_validator("every", "idle", "enough", "snapshot_every", mode="before")
+    @field_validator("every", "idle", "enough", "snapshot_every", "ticks", mode="before")
     @classmethod
     def _never(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.lower() in NEVER else value

@@ -36,7 +36,7 @@ async def feed(socket: WebSocket) -> None:
     Closes with 1008 when more messages are under way than there are credits, 1009 when one is larger than a body may be, 1012
     when the service stops. What was not answered by then may have been accepted or not.
     """
-    _require_same_origin(socket)
+    require_same_origin(socket)
     await socket.accept()
     try:
         await Conversation(socket, socket.app.state.service).hold()
@@ -44,8 +44,12 @@ async def feed(socket: WebSocket) -> None:
         pass
 
 
-def _require_same_origin(socket: WebSocket) -> None:
-    """Browsers let the pages of any site open a WebSocket to this machine, but name the site."""
+def require_same_origin(socket: WebSocket) -> None:
+    """Browsers let the pages of any site open a WebSocket to this machine, but name the site.
+
+    Raises:
+        WebSocketException: when it is not the service's own.
+    """
     origin = socket.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != socket.headers.get("host"):
         raise WebSocketException(status.WS_1008_POLICY_VIOLATION, f"got a page of {origin}, expected one of this service")

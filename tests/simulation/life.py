@@ -7,13 +7,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.actors.crew import Crew
 from ffstream.checks.law import require
@@ -30,6 +31,14 @@ INPUTS, CLASSES = 6, 3
 LENGTH = 25
 TRIES = 200
 """Things that happen in a life, and turns within which it must come to rest afterwards."""
+
+RECURRENT_EVERY = 20
+VIDEOS = (
+    VideoConfig(ticks=3, read=(2, 3)),
+    VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1),
+    VideoConfig(ticks=2, read=(1, 1), lanes=3),
+)
+"""One network in so many is recurrent, in one of these ways."""
 
 MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)
 """Where lives are lived: a file system in memory when there is one."""
@@ -71,7 +80,8 @@ class Life:
     def _draw_config(self, seed: int) -> NetworkConfig:
         layer = LayerConfig() if self.rng.random() < 0.3 else PLAIN
         units = (8,) * self.rng.choice((1, 2, 2, 2, 3))
-        return NetworkConfig(inputs=INPUTS, classes=CLASSES, units=units, batch=4, memory=16, seed=seed, layer=layer)
+        config = NetworkConfig(inputs=INPUTS, classes=CLASSES, units=units, batch=4, memory=16, seed=seed, layer=layer)
+        return config if seed % RECURRENT_EVERY else replace(config, video=VIDEOS[seed // RECURRENT_EVERY % len(VIDEOS)])
 
     def live(self, script: Sequence[Act] | None) -> None:
         """From the first start to the proof that all is well.

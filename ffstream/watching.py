@@ -1,0 +1,133 @@
+"""Reading a recurrent network: layers of fixed weights look at frames, tick by tick, with a label told from above."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ffstream.config import NetworkConfig
+from ffstream.goodness import GOODNESS
+from ffstream.layer import forward
+from ffstream.normalize import normalize
+from ffstream.readout import correct
+from ffstream.recurrent import Teller, damped, in_window, join
+from ffstream.stage import StageWeights
+
+
+class Gaze:
+    """One look at rows of frames, from the bottom-up pass on; nothing is learned.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last.
+        told: what is above the last layer, ``[rows, classes]``, as :class:`~ffstream.recurrent.Teller` has it.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights], told: Tensor) -> None:
+        assert config.video is not None
+        self.kept, self.told = config.video.kept, told
+        self.tick = 0
+        self.states: list[Tensor] = []
+        self._above = [config.sources(index)[1] for index in range(config.depth)]
+        self._weights = [stage.layer for stage in stages]
+        self._before: list[Tensor] = []
+        self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
+
+    def see(self, frames: Tensor) -> Tensor:
+        """One tick: frames ``[rows, pixels]`` to the goodness of every layer ``[rows, depth]``.
+
+        ``states`` are then the normalized states of every layer, ``[rows, units]`` each. The first call makes the bottom-up
+        pass too.
+        """
+        seen = normalize(frames)
+        if not self.states:
+            self._begin(seen)
+        sources = [seen, *self.states, self.told]
+        joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
+        activities = [forward(*each, self._format) for each in zip(self._weights, joined, strict=True)]
+        self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
+        self.states = [self._goodness.normalize(state) for state in self._before]
+        self.tick += 1
+        return torch.stack([self._goodness.value(each) for each in activities], dim=1)
+
+    def _begin(self, seen: Tensor) -> None:
+        for weights, above in zip(self._weights, self._above, strict=True):
+            self._before.append(forward(weights, join(seen, above), self._format))
+            seen = self._goodness.normalize(self._before[-1])
+            self.states.append(seen)
+
+
+class Watching:
+    """What a recurrent network makes of whole frames or clips.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
+        assert config.video is not None
+        self.config, self.video, self.stages = config, config.video, stages
+        self.teller = Teller(config)
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """The readouts' logits from the mean states over the ticks that are read, label neutral: ``[batch, classes]``."""
+        gaze = Gaze(self.config, self.stages, self.teller.neutral(len(frames)))
+        sums = [torch.zeros(len(frames), units) for units in self.config.units]
+        for _ in self._read(gaze, frames):
+            sums = [total + state for total, state in zip(sums, gaze.states, strict=True)]
+        logits = torch.zeros(len(frames), self.config.classes)
+        ticks = self.video.read[1] - self.video.read[0] + 1
+        for stage, total in zip(self.stages, sums, strict=True):
+            logits = correct(stage.readout, total / ticks, logits)
+        return logits
+
+    def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
+        """Mean goodness of every layer over the ticks that are read, for frames with labels [batch]: ``[batch, depth]``."""
+        gaze = Gaze(self.config, self.stages, self.teller.labelled(labels))
+        return torch.stack(list(self._read(gaze, frames))).mean(dim=0)
+
+    def _read(self, gaze: Gaze, frames: Tensor) -> Iterator[Tensor]:
+        """Goodness [batch, depth] at every tick that is read."""
+        clips = frames.view(len(frames), self.video.clip, -1)
+        for tick in range(self.video.read[1]):
+            goodness = gaze.see(clips[:, min(tick, self.video.clip - 1)])
+            if in_window(self.video, gaze.tick):
+                yield goodness
+
+
+class Playing:
+    """A clip that is classified while it plays, one picture a tick.
+
+    Every label is tried at once. ``scores`` [classes] are the softmax of ``sharpness * goodness``, the mean of all layers over
+    those of the ticks to be read that have been seen; before the first of them, that of the last picture alone.
+
+    Args:
+        config: of the network.
+        stages: weights of every stage, first to last; none while nothing is learned yet, when every label scores the same.
+    """
+
+    def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
+        assert config.video is not None
+        self.config, self.video, self.cold = config, config.video, not stages
+        self.scores = torch.full((config.classes,), 1 / config.classes)
+        told = Teller(config).labelled(torch.arange(config.classes))
+        self._gaze = Gaze(config, stages, told)
+        self._read: list[Tensor] = []
+
+    @property
+    def tick(self) -> int:
+        """Pictures seen."""
+        return self._gaze.tick
+
+    def see(self, picture: Tensor) -> Tensor:
+        """The scores after one more picture, ``[pixels]``."""
+        if self.cold:
+            return self.scores
+        goodness = self._gaze.see(picture.expand(self.config.classes, -1)).mean(dim=1)
+        if in_window(self.video, self.tick):
+            self._read.append(goodness)
+        if self._read:
+            goodness = torch.stack(self._read).mean(dim=0)
+        self.scores = (self.config.layer.sharpness * goodness).softmax(dim=0)
+        return self.scores
