@@ -56,7 +56,7 @@ class Reader:
         self.config = config
         self.stages = tuple(stages)
         self.seq = seq
-        self.views = LabelViews(config.classes, config.label_strength)
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols)
         self.cold = not any(bool(stage.readout.any()) for stage in self.stages)
         self._goodness = GOODNESS[config.layer.goodness]
 

@@ -16,9 +16,13 @@ from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
+from ffstream.symbols import LARGEST
 
 RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
+
+ENCODINGS = ("numbers", "symbols")
+"""What a frame can be."""
 
 PRECISIONS = ("float32", "bfloat16")
 """Number formats of the factors of large products."""
@@ -133,6 +137,8 @@ class NetworkConfig:
         negatives: name in :data:`ffstream.negatives.NEGATIVES`, which also decides what a positive is.
         memory: recent frames that are kept for dreaming of.
         seed: of the first weights and, with the event's number, of every dream.
+        encoding: ``"numbers"`` when a frame is what it is; ``"symbols"`` when it is a window of ``inputs`` symbols, each from 0
+            to ``classes - 1``, and its label the one that follows (:mod:`ffstream.symbols`).
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -148,6 +154,7 @@ class NetworkConfig:
     seed: int = 0
     layer: LayerConfig = field(default_factory=LayerConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    encoding: str = "numbers"
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory"):
@@ -161,13 +168,22 @@ class NetworkConfig:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
         if not 0 < self.label_strength < math.inf:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
+        self._check_encoding()
         self._check_negatives()
+
+    def _check_encoding(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ConfigError(f"encoding: got {self.encoding!r}, expected one of {list(ENCODINGS)}")
+        if self.symbols is not None and self.symbols > LARGEST + 1:
+            raise ConfigError(f"classes: got {self.classes}, expected at most {LARGEST + 1} kinds of symbols")
 
     def _check_negatives(self) -> None:
         if self.negatives not in NEGATIVES:
             raise ConfigError(f"negatives: got {self.negatives!r}, expected one of {sorted(NEGATIVES)}")
         if NEGATIVES[self.negatives].negatives_per_frame >= self.classes:
             raise ConfigError(f"classes: got {self.classes}, but {self.negatives} draws that many wrong labels for a frame")
+        if self.generates and self.symbols is None:
+            raise ConfigError(f"negatives: {self.negatives} are made of symbols: got encoding {self.encoding!r}")
         if not self.wrong_labels:
             side_of(self.inputs)
 
@@ -177,17 +193,33 @@ class NetworkConfig:
         return NEGATIVES[self.negatives].wrong_labels
 
     @property
+    def generates(self) -> bool:
+        """Whether the network makes its negatives itself."""
+        return NEGATIVES[self.negatives].generates
+
+    @property
+    def symbols(self) -> int | None:
+        """Kinds of symbols in a frame; None when frames are numbers."""
+        return self.classes if self.encoding == "symbols" else None
+
+    @property
     def depth(self) -> int:
         """Number of layers."""
         return len(self.units)
 
     def layer_inputs(self, index: int) -> int:
         """Numbers that layer ``index`` receives; the first sees the frame and the label."""
-        return self.inputs + self.classes if index == 0 else self.units[index - 1]
+        return self.inputs * (self.symbols or 1) + self.classes if index == 0 else self.units[index - 1]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that :meth:`from_dict` reads back."""
-        return asdict(self)
+        """Plain data that :meth:`from_dict` reads back.
+
+        A frame that is numbers is not mentioned: such a network has the digest that it had before there were others.
+        """
+        plain = asdict(self)
+        if self.symbols is None:
+            del plain["encoding"]
+        return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -40,7 +40,7 @@ class Stage:
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
-        self.views = LabelViews(config.classes, config.label_strength) if index == 0 else None
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols) if index == 0 else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property
