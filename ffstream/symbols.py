@@ -61,10 +61,18 @@ def windows(symbols: NDArray[np.uint8], context: int) -> tuple[NDArray[np.uint8]
     return np.ascontiguousarray(seen), symbols[context:].astype(np.int64)
 
 
-def follow(predict: Predict, frames: Tensor, length: int, rng: np.random.Generator, never: Tensor | None = None) -> Tensor:
+def follow(
+    predict: Predict,
+    frames: Tensor,
+    length: int,
+    rng: np.random.Generator,
+    *,
+    never: Tensor | None = None,
+    temperature: float = 1.0,
+) -> Tensor:
     """Let a network go on by itself: free-running generation.
 
-        s_t ~ softmax(predict(s_(t-c) ... s_(t-1)))
+        s_t ~ softmax(predict(s_(t-c) ... s_(t-1)) / temperature)
 
     Args:
         predict: logits of the symbol after a window.
@@ -72,6 +80,7 @@ def follow(predict: Predict, frames: Tensor, length: int, rng: np.random.Generat
         length: symbols to generate.
         rng: random numbers.
         never: [batch] symbols that the first ones generated must not be.
+        temperature: below 1 for what is likely, above 1 for surprises.
 
     Returns:
         The windows and what was generated after them: symbols [batch, inputs + length].
@@ -81,7 +90,7 @@ def follow(predict: Predict, frames: Tensor, length: int, rng: np.random.Generat
     inputs = frames.shape[1]
     symbols = to_symbols(frames)
     for _ in range(length):
-        p = likely(predict(to_frames(symbols[:, -inputs:])))
+        p = likely(predict(to_frames(symbols[:, -inputs:])) / temperature)
         if never is not None:
             p.scatter_(1, never[:, None], 0.0)
         symbols, never = torch.cat([symbols, draw(p, rng)], dim=1), None
