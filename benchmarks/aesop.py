@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,9 +33,7 @@ from ffstream.frames import to_tensor
 from ffstream.sequence import CONTEXT, sequence_network
 from ffstream.symbols import one_of_n
 
-UNITS = (1000, 1000, 1000)
-PASSES = 12
-BATCH = 100
+UNITS = (500, 500, 500)
 
 TARGET = 0.92
 """Of the perplexity with layers that do not move, on held-out strings: what teacher forcing may have at most."""
@@ -50,16 +48,28 @@ STILL, TEACHER, GENERATED, ASLEEP, BACKPROP = (
     "self-generated in sleep",
     "backpropagation",
 )
-CURVES: dict[str, dict[str, Any]] = {
-    STILL: {"rule": "plain", "rate": 1e-12, "momentum": 0.0, "negatives": "confused_labels", "phase": None},
-    TEACHER: {"negatives": "confused_labels", "phase": 10},
-    GENERATED: {"negatives": "generated_symbols", "phase": 10},
-    ASLEEP: {"negatives": "generated_symbols", "phase": None},
-}
-"""Constants by the name of a curve. A phase is so many micro-batches; None is a whole pass."""
 
-ADAM = {"rate": None, "decay": "constant", "inputs": "unit", "start": "he"}
+
+class Curve(NamedTuple):
+    """What is measured under one name: the learner's constants, the micro-batch, and the passes until nothing is gained."""
+
+    constants: dict[str, Any]
+    batch: int
+    passes: int
+    learner: str = "ffstream"
+
+
+CURVES = {
+    STILL: Curve({"rule": "plain", "rate": 1e-12, "momentum": 0.0, "negatives": "confused_labels", "phase": None}, 100, 12),
+    TEACHER: Curve({"negatives": "confused_labels", "phase": 10}, 100, 12),
+    GENERATED: Curve({"negatives": "generated_symbols", "phase": 10}, 100, 20),
+    ASLEEP: Curve({"negatives": "generated_symbols", "phase": None}, 500, 26),
+    BACKPROP: Curve({"rate": None, "decay": "constant", "inputs": "unit", "start": "he"}, 100, 8, "adam"),
+}
+"""By name. A phase is so many micro-batches; None is a whole pass. Long phases want fewer updates, of larger micro-batches."""
+
 RATES = Axis("rate", (3e-4, 1e-3), ladder=True)
+"""What is tuned of backpropagation."""
 
 SHOWN = 60
 """Learned strings whose perplexity is looked at too."""
@@ -158,18 +168,18 @@ def cost(figures: Figures) -> float:
     return best(figures)["validation"]
 
 
-def measured(ledger: Ledger, run: Run, names: list[str], seeds: range) -> dict[str, list[Figures]]:
+def measured(ledger: Ledger, units: tuple[int, ...], precision: str, seeds: range) -> dict[str, list[Figures]]:
     """Figures of every seed by the name of a curve; backpropagation's rate is tuned first."""
     found = {}
-    for name in names:
-        if name == BACKPROP:
-            theirs = replace(run, learner="adam", constants=ADAM, part="validation")
-            each = replace(tune(ledger, theirs, (RATES,), cost), part="validation")
-        else:
-            each = replace(run, constants={"precision": run.constants["precision"], **CURVES[name]})
-        runs = [replace(each, seed=seed) for seed in seeds]
+    for name, curve in CURVES.items():
+        ours = curve.learner == "ffstream"
+        constants = curve.constants | ({"precision": precision} if ours else {})
+        run = Run(curve.learner, constants, units, curve.batch, part="validation", passes=curve.passes)
+        if not ours:
+            run = tune(ledger, run, (RATES,), cost)
+        runs = [replace(run, seed=seed) for seed in seeds]
         ledger.complete(runs)
-        found[name] = [ledger[one] for one in runs]
+        found[name] = [ledger[each] for each in runs]
     return found
 
 
@@ -226,19 +236,17 @@ def main() -> None:
     parser = options(__doc__)
     parser.set_defaults(data="aesop.txt", seeds=1)
     parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000")
-    parser.add_argument("--passes", type=int, default=PASSES)
     parser.add_argument("--precision", default="float32", help="number format of large products: float32 or bfloat16")
     given = parser.parse_args()
 
     units = tuple(int(width) for width in given.units.split(","))
     record = given.results / "aesop.jsonl"
     ledger = Ledger(record, given.data, workers=given.workers, fresh=given.fresh, measure=measure, parts=strings.part_of)
-    run = Run("ffstream", {"precision": given.precision}, units, BATCH, passes=given.passes)
-    found = measured(ledger, run, [*CURVES, BACKPROP], range(given.seeds))
+    found = measured(ledger, units, given.precision, range(given.seeds))
 
     widths = "-".join(map(str, units))
     seeds = "one seed" if given.seeds == 1 else f"means of {given.seeds} seeds"
-    title = f"10 characters of 30 kinds, {widths}, {given.passes} passes, {seeds}"
+    title = f"10 characters of 30 kinds, {widths}, {seeds}"
     report(given.results, found, title, f"aesop-{widths}")
     still, teacher, generated, asleep = (mean_of(found[name], "test") for name in (STILL, TEACHER, GENERATED, ASLEEP))
     gap = max(generated, asleep) / teacher
