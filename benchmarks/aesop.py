@@ -61,10 +61,10 @@ class Curve(NamedTuple):
 
 CURVES = {
     STILL: Curve({"rule": "plain", "rate": 1e-12, "momentum": 0.0, "negatives": "confused_labels", "phase": None}, 100, 12),
-    TEACHER: Curve({"negatives": "confused_labels", "phase": 10}, 100, 12),
-    GENERATED: Curve({"negatives": "generated_symbols", "phase": 10}, 100, 20),
-    ASLEEP: Curve({"negatives": "generated_symbols", "phase": None}, 500, 26),
-    BACKPROP: Curve({"rate": None, "decay": "constant", "inputs": "unit", "start": "he"}, 100, 8, "adam"),
+    TEACHER: Curve({"negatives": "confused_labels", "phase": 10}, 100, 9),
+    GENERATED: Curve({"negatives": "generated_symbols", "phase": 10}, 100, 14),
+    ASLEEP: Curve({"negatives": "generated_symbols", "phase": None}, 500, 24),
+    BACKPROP: Curve({"rate": None, "decay": "constant", "inputs": "unit", "start": "he"}, 100, 5, "adam"),
 }
 """By name. A phase is so many micro-batches; None is a whole pass. Long phases want fewer updates, of larger micro-batches."""
 
