@@ -61,7 +61,7 @@ class Dreamer:
         """
         self.sleeps += 1
         self._night = Teaching(UNDER_WAY)
-        predict = Reader(self.config, stages, recorded.seq).logits
+        predict = Reader(self.config, stages, recorded.seq).logits if stages else None
         drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall, predict)
         step = 0
         while not self._night.is_over(sleep.enough, step):
