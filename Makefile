@@ -9,12 +9,13 @@ BENCH_STAMP := $(VENV)/.installed-bench
 MUTATION_STAMP := $(VENV)/.installed-mutation
 MUTATED := build/mutated
 MNIST ?= openml:mnist_784
+AESOP ?= aesop.txt
 BENCH ?= --workers 1
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test coverage mutate soak lint clean
-.PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
+.PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak
 
@@ -74,6 +75,9 @@ bench-sleep-deprivation: $(BENCH_STAMP)  ## what is lost without sleep, and what
 
 bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_supervised --data $(MNIST) $(BENCH)
+
+bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, with negatives that the network generates (AESOP=FILE, a text)
+	$(BIN)/python -m benchmarks.aesop --data $(AESOP) $(BENCH)
 
 bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
 	$(BIN)/python -m benchmarks.recovery

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runs import Figures, Run, execute, part_of
+from ffstream.datasets import Dataset
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -26,6 +27,7 @@ class Ledger:
         workers: runs at a time, each in a process of its own with one thread.
         fresh: measure everything anew; later lines take the place of earlier ones.
         measure: what gives a run's figures.
+        parts: what gives a data set by name, with a part of it held out.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class Ledger:
         workers: int = 1,
         fresh: bool = False,
         measure: Callable[[Run, str], Figures] = execute,
+        parts: Callable[[str, str], Dataset] = part_of,
     ) -> None:
         self.path = path
         self.data = data
         self.workers = workers
         self.measure = measure
+        self.parts = parts
         self._figures: dict[str, Figures] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not fresh:
@@ -56,7 +60,7 @@ class Ledger:
 
     def settings(self, run: Run) -> dict[str, Any]:
         """What a run is recorded under: everything that decides its figures, the data included."""
-        return run.settings() | {"data": _fingerprint(self.data)}
+        return run.settings() | {"data": _fingerprint(self.data, self.parts)}
 
     def complete(self, runs: Iterable[Run]) -> None:
         """Measure those of the runs that are not in the ledger yet."""
@@ -88,8 +92,8 @@ def _key(settings: dict[str, Any]) -> str:
 
 
 @functools.cache
-def _fingerprint(data: str) -> str:
+def _fingerprint(data: str, parts_of: Callable[[str, str], Dataset]) -> str:
     """Of a data set's labels and first frames: the same for the same data, wherever it was loaded from."""
-    whole = part_of(data, "test")
+    whole = parts_of(data, "test")
     parts = (whole.y, whole.y_held, whole.x[:100], whole.x_held[:100])
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]

@@ -53,7 +53,7 @@ class Ascent:
 
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         self.stages = stages
-        self.views = LabelViews(config.classes, config.label_strength)
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols)
         self._goodness = GOODNESS[config.layer.goodness]
 
     def logits(self, frames: Tensor) -> Tensor:

@@ -16,10 +16,14 @@ from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
+from ffstream.symbols import LARGEST
 from ffstream.video import VideoConfig
 
 RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
+
+ENCODINGS = ("numbers", "symbols")
+"""What a frame can be."""
 
 PRECISIONS = ("float32", "bfloat16")
 """Number formats of the factors of large products."""
@@ -135,6 +139,8 @@ class NetworkConfig:
         memory: recent frames that are kept for dreaming of.
         seed: of the first weights and, with the event's number, of every dream.
         video: makes the network recurrent (:class:`~ffstream.video.VideoConfig`); None for feed-forward.
+        encoding: ``"numbers"`` when a frame is what it is; ``"symbols"`` when it is a window of ``inputs`` symbols, each from 0
+            to ``classes - 1``, and its label the one that follows (:mod:`ffstream.symbols`).
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -151,6 +157,7 @@ class NetworkConfig:
     layer: LayerConfig = field(default_factory=LayerConfig)
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     video: VideoConfig | None = None
+    encoding: str = "numbers"
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory"):
@@ -164,6 +171,7 @@ class NetworkConfig:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
         if not 0 < self.label_strength < math.inf:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
+        self._check_encoding()
         self._check_negatives()
         self._check_video()
 
@@ -174,12 +182,22 @@ class NetworkConfig:
             raise ConfigError(f"inputs: got {self.inputs}, expected a multiple of the {self.video.clip} frames of a clip")
         if not self.wrong_labels:
             raise ConfigError(f"negatives: got {self.negatives!r}, but a recurrent network learns from wrong labels")
+        if self.symbols is not None:
+            raise ConfigError(f"encoding: got {self.encoding!r}, but a recurrent network sees numbers")
+
+    def _check_encoding(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ConfigError(f"encoding: got {self.encoding!r}, expected one of {list(ENCODINGS)}")
+        if self.symbols is not None and self.symbols > LARGEST + 1:
+            raise ConfigError(f"classes: got {self.classes}, expected at most {LARGEST + 1} kinds of symbols")
 
     def _check_negatives(self) -> None:
         if self.negatives not in NEGATIVES:
             raise ConfigError(f"negatives: got {self.negatives!r}, expected one of {sorted(NEGATIVES)}")
         if NEGATIVES[self.negatives].negatives_per_frame >= self.classes:
             raise ConfigError(f"classes: got {self.classes}, but {self.negatives} draws that many wrong labels for a frame")
+        if self.generates and self.symbols is None:
+            raise ConfigError(f"negatives: {self.negatives} are made of symbols: got encoding {self.encoding!r}")
         if not self.wrong_labels:
             side_of(self.inputs)
 
@@ -187,6 +205,16 @@ class NetworkConfig:
     def wrong_labels(self) -> bool:
         """Whether negatives are frames with wrong labels; else labels are for the readout only."""
         return NEGATIVES[self.negatives].wrong_labels
+
+    @property
+    def generates(self) -> bool:
+        """Whether the network makes its negatives itself."""
+        return NEGATIVES[self.negatives].generates
+
+    @property
+    def symbols(self) -> int | None:
+        """Kinds of symbols in a frame; None when frames are numbers."""
+        return self.classes if self.encoding == "symbols" else None
 
     @property
     def depth(self) -> int:
@@ -204,7 +232,7 @@ class NetworkConfig:
         Feed-forward: the frame and the label for the first, the layer below for every other. Recurrent: what is below, the
         frame or a layer, and what is above, a layer or the label.
         """
-        below = self.pixels if index == 0 else self.units[index - 1]
+        below = self.pixels * (self.symbols or 1) if index == 0 else self.units[index - 1]
         if self.video is None:
             return (below, self.classes) if index == 0 else (below,)
         return below, self.classes if index == self.depth - 1 else self.units[index + 1]
@@ -214,8 +242,14 @@ class NetworkConfig:
         return sum(self.sources(index))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that :meth:`from_dict` reads back; a feed-forward network's has no word of video."""
+        """Plain data that :meth:`from_dict` reads back.
+
+        A frame that is numbers, and wiring that is feed-forward, are not mentioned: such a network has the digest that it had
+        before there were others.
+        """
         plain = asdict(self)
+        if self.symbols is None:
+            del plain["encoding"]
         if self.video is None:
             del plain["video"]
         return plain

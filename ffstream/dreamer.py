@@ -5,18 +5,20 @@ negatives are drawn and sent in at the bottom of the chain again.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import NEGATIVES, Dream, Recall
 from ffstream.outcome import Dreamt, Learned
 from ffstream.polarity import Polarity
+from ffstream.stage import StageWeights
 from ffstream.stream.events import Recorded, Sleep
 from ffstream.stream.snapshot import digest
 from ffstream.teaching import Teaching
@@ -30,6 +32,7 @@ class Dreamer:
     """Turns finished messages into outcomes and sleep events into batches of negatives."""
 
     def __init__(self, config: NetworkConfig, recall: Recall) -> None:
+        self.config = config
         self.memory = NEGATIVES[config.negatives](config.memory, config.classes, config.seed)
         self.sleeps = torch.zeros((), dtype=torch.int64)
         self.recall = recall
@@ -46,15 +49,21 @@ class Dreamer:
         self.memory.observe(message.ids[seen], message.labels[seen], message.prediction[seen])
         return Learned(seq, message.ids, message.labels, message.prediction, message.reports)
 
-    def dreams(self, recorded: Recorded, sleep: Sleep) -> Iterator[Batch]:
+    def dreams(self, recorded: Recorded, sleep: Sleep, stages: Sequence[StageWeights] = ()) -> Iterator[Batch]:
         """The negatives of a sleep, and what it replays, in the order in which the layers learn them.
 
         How many sleeps there were, and not the event's number, keys the random numbers: barriers in between change no dream.
         When it may end before its time, no more than :data:`UNDER_WAY` of them may be asked for that are not finished yet.
+
+        Args:
+            recorded: the sleep's place in the journal.
+            sleep: how long, and how.
+            stages: weights of all layers as the sleep passed them, where the network generates its negatives itself.
         """
         self.sleeps += 1
         self._night = Teaching(UNDER_WAY)
-        drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall)
+        predict = Reader(self.config, stages, recorded.seq).logits if stages else None
+        drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall, predict)
         step = 0
         while not self._night.is_over(sleep.enough, step):
             turn = list(itertools.islice(drawn, max(sleep.cycle, 1)))

@@ -17,8 +17,13 @@ FrameArray = NDArray[Any]
 LabelArray = NDArray[np.int64]
 
 
-def check_frames(frames: Any, inputs: int) -> FrameArray:
+def check_frames(frames: Any, inputs: int, symbols: int | None = None) -> FrameArray:
     """Frames as ``[n, inputs]`` of ``uint8`` or finite ``float32``.
+
+    Args:
+        frames: what came.
+        inputs: numbers in a frame.
+        symbols: kinds of symbols that a frame consists of, whatever type of number they came in; they are kept as ``uint8``.
 
     Raises:
         ShapeError: saying what was got, what was expected and where.
@@ -36,7 +41,15 @@ def check_frames(frames: Any, inputs: int) -> FrameArray:
     if array.dtype == np.float32 and not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
         raise ShapeError(f"frames[{row}][{column}]: got {array[row, column]}, expected a finite number of float32 range")
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array) if symbols is None else _symbols(array, symbols)
+
+
+def _symbols(array: FrameArray, symbols: int) -> FrameArray:
+    bad = np.argwhere((array < 0) | (array >= symbols) | (array != np.floor(array)))
+    if len(bad):
+        row, column = bad[0]
+        raise ShapeError(f"frames[{row}][{column}]: got {array[row, column]}, expected a symbol from 0 to {symbols - 1}")
+    return np.ascontiguousarray(array, np.uint8)
 
 
 def check_late_labels(ids: Any, labels: Any, classes: int) -> tuple[NDArray[np.int64], LabelArray]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ffstream.normalize import normalize
+from ffstream.symbols import one_of_n
 
 UNLABELLED = -1
 """The label of a frame whose label is not known."""
@@ -25,11 +26,13 @@ class LabelViews:
     Args:
         classes: number of labels.
         strength: length of the label's vector as a share of the frame's.
+        symbols: kinds of symbols in a frame, each of which becomes one-of-n; None when a frame is what it is.
     """
 
-    def __init__(self, classes: int, strength: float) -> None:
+    def __init__(self, classes: int, strength: float, symbols: int | None = None) -> None:
         self.classes = classes
         self.strength = strength
+        self.symbols = symbols
 
     def labelled(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Frames [batch, inputs] and labels [batch] to rows [batch, inputs + classes]."""
@@ -40,5 +43,7 @@ class LabelViews:
         return self._join(frames, torch.full((len(frames), self.classes), 1 / self.classes))
 
     def _join(self, frames: Tensor, label: Tensor) -> Tensor:
+        if self.symbols is not None:
+            frames = one_of_n(frames, self.symbols)
         weight = self.strength * frames.shape[1] ** 0.5
         return normalize(torch.cat([normalize(frames), label * weight], dim=1))

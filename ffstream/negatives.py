@@ -18,10 +18,12 @@ from torch import Tensor
 
 from ffstream.labels import UNLABELLED
 from ffstream.masks import blobs
+from ffstream.sampling import draw, likely
 from ffstream.seeds import keyed
+from ffstream.symbols import Predict, follow, to_frames
 
-FAINTEST = 1e-12
-"""The least probability, against the likeliest, that a label is drawn with."""
+GENERATED = 5
+"""Symbols that are generated after one window."""
 
 Recall = Callable[[NDArray[np.int64]], Tensor]
 """Reads frames back by number: ``[n]`` to ``[n, inputs]``."""
@@ -41,6 +43,12 @@ class Dream:
     seen: Tensor
     own: Tensor
 
+    def split(self, batch: int) -> Iterator["Dream"]:
+        """In batches of ``batch`` rows."""
+        for first in range(0, len(self.labels), batch):
+            rows = slice(first, first + batch)
+            yield Dream(self.frames[rows], self.labels[rows], self.ids[rows], self.seen[rows], self.own[rows])
+
 
 class DreamMemory(ABC):
     """The most recent frames that were learned from, and how a dream is made of them; bounded and offline.
@@ -57,6 +65,12 @@ class DreamMemory(ABC):
 
     negatives_per_frame: ClassVar[int] = 1
     """Negatives of one frame in a batch."""
+
+    generates: ClassVar[bool] = False
+    """Whether it asks the network as it fell asleep what comes next. Then frames are windows of symbols."""
+
+    batches_at_once: ClassVar[int] = 1
+    """Batches that are made together."""
 
     def __init__(self, capacity: int, classes: int, seed: int = 0) -> None:
         self.capacity = capacity
@@ -80,7 +94,7 @@ class DreamMemory(ABC):
         self.ids[slots], self.labels[slots], self.logits[slots] = ids, labels, logits
         self.observed += len(ids)
 
-    def draw(self, steps: int, batch: int, number: int, recall: Recall) -> Iterator[Dream]:
+    def draw(self, steps: int, batch: int, number: int, recall: Recall, predict: Predict | None = None) -> Iterator[Dream]:
         """Dream of the most recent frames in random order, one batch a step.
 
         When fewer are remembered than are needed they are dreamt of several times, differently each time.
@@ -90,6 +104,7 @@ class DreamMemory(ABC):
             batch: rows a batch.
             number: of the sleep, which keys the random numbers.
             recall: reads frames back.
+            predict: the network as it fell asleep; needed by a source that generates.
         """
         frames = -(-batch // self.negatives_per_frame)
         recent = min(len(self), steps * frames)
@@ -99,13 +114,14 @@ class DreamMemory(ABC):
         slots = (int(self.observed) - 1 - np.arange(recent)) % self.capacity
         rounds = -(-steps * frames // recent)
         order = np.concatenate([rng.permutation(slots) for _ in range(rounds)])
-        for step in range(steps):
-            chosen = torch.from_numpy(order[step * frames : (step + 1) * frames])
-            yield self._dream(chosen, rng, recall, batch)
+        for first in range(0, steps, self.batches_at_once):
+            last = min(steps, first + self.batches_at_once)
+            chosen = torch.from_numpy(order[first * frames : last * frames])
+            yield from self._dream(chosen, rng, recall, (last - first) * batch, predict).split(batch)
 
     @abstractmethod
-    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, batch: int) -> Dream:
-        """Negatives [batch] of the remembered frames ``slots``."""
+    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
+        """Negatives [rows] of the remembered frames ``slots``."""
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next draw depends on, by name."""
@@ -118,29 +134,25 @@ class ConfusedLabels(DreamMemory):
     It is drawn from ``softmax(logits)`` with the true class masked out, and with it those drawn before for the same frame.
     """
 
-    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, batch: int) -> Dream:
-        labels = self._wrong_labels(slots, rng).reshape(-1)[:batch]
-        slots = slots.repeat_interleave(self.negatives_per_frame)[:batch]
+    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
+        labels = self._wrong_labels(slots, rng).reshape(-1)[:rows]
+        slots = slots.repeat_interleave(self.negatives_per_frame)[:rows]
         ids = self.ids[slots].numpy()
         seen = recall(ids)
         return Dream(seen, labels, ids, seen, self.labels[slots])
 
     def _wrong_labels(self, slots: Tensor, rng: np.random.Generator) -> Tensor:
-        """``[frames]`` to ``[frames, negatives_per_frame]``: inverse-transform sampling, in double precision."""
+        """``[frames]`` to ``[frames, negatives_per_frame]``."""
         p = self._likely(slots).scatter_(1, self.labels[slots, None], 0.0)
         drawn = []
         for _ in range(self.negatives_per_frame):
-            cumulative = p.cumsum(dim=1)
-            below_total = cumulative[:, -1:] * (1 - 1e-12)
-            at = torch.from_numpy(rng.random((len(slots), 1))) * below_total
-            drawn.append(torch.searchsorted(cumulative, at, right=True))
+            drawn.append(draw(p, rng))
             p.scatter_(1, drawn[-1], 0.0)
         return torch.cat(drawn, dim=1)
 
     def _likely(self, slots: Tensor) -> Tensor:
         """Probabilities [frames, classes], up to a constant a row; none is 0."""
-        logits = self.logits[slots].double()
-        return (logits - logits.amax(dim=1, keepdim=True)).exp().add_(FAINTEST)
+        return likely(self.logits[slots])
 
 
 class UniformLabels(ConfusedLabels):
@@ -165,13 +177,37 @@ class HybridFrames(DreamMemory):
 
     wrong_labels: ClassVar[bool] = False
 
-    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, batch: int) -> Dream:
+    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
         ids = self.ids[slots].numpy()
-        others = self.ids[(slots + 1 + torch.from_numpy(rng.integers(max(1, len(self) - 1), size=batch))) % len(self)].numpy()
+        others = self.ids[(slots + 1 + torch.from_numpy(rng.integers(max(1, len(self) - 1), size=rows))) % len(self)].numpy()
         seen = recall(ids)
-        mask = blobs(batch, seen.shape[1], rng)
+        mask = blobs(rows, seen.shape[1], rng)
         mixed = mask * seen + (1 - mask) * recall(others)
-        return Dream(mixed, torch.full((batch,), UNLABELLED), ids, seen, self.labels[slots])
+        return Dream(mixed, torch.full((rows,), UNLABELLED), ids, seen, self.labels[slots])
+
+
+class GeneratedSymbols(DreamMemory):
+    """What the network itself would have gone on to say: free-running generation, made offline (section 4.1).
+
+    From the window of a frame the network, as it fell asleep, goes on by itself for :data:`GENERATED` symbols, each drawn from
+    what it predicts after those before. Every window on the way is a negative, with the symbol that was drawn as its label.
+    The first symbol drawn is never the true one, so that what was generated differs from what was seen. Frames must be
+    windows of symbols.
+    """
+
+    generates: ClassVar[bool] = True
+    batches_at_once: ClassVar[int] = 10
+
+    def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
+        assert predict is not None, "who generates has to be given a network to ask"
+        seen = recall(self.ids[slots].numpy())
+        inputs = seen.shape[1]
+        begun = -(-rows // GENERATED)
+        said = follow(predict, seen[:begun], GENERATED, rng, never=self.labels[slots[:begun]])
+        unfolded = said.unfold(1, inputs + 1, 1).reshape(-1, inputs + 1)
+        chosen = torch.from_numpy(rng.permutation(rows))
+        made, start = unfolded[chosen], chosen // GENERATED
+        return Dream(to_frames(made[:, :-1]), made[:, -1], self.ids[slots[start]].numpy(), seen, self.labels[slots])
 
 
 NEGATIVES: dict[str, type[DreamMemory]] = {
@@ -179,5 +215,6 @@ NEGATIVES: dict[str, type[DreamMemory]] = {
     "uniform_labels": UniformLabels,
     "two_confused_labels": TwoConfusedLabels,
     "hybrid_frames": HybridFrames,
+    "generated_symbols": GeneratedSymbols,
 }
 """The sources of negatives that a configuration can name."""

@@ -48,7 +48,8 @@ class Network:
         """See :class:`~ffstream.chain.Chain`."""
         self._pass(recorded)
         steps = 0
-        for batch in self.dreamer.dreams(recorded, sleep):
+        stages = [stage.weights() for stage in self.stages] if self.config.generates else []
+        for batch in self.dreamer.dreams(recorded, sleep, stages):
             self._learn(batch)
             steps += 1
         self._outcomes.append(Slept(recorded.seq, steps))

@@ -41,7 +41,7 @@ class Stage:
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
         sees_labels = index == 0 and config.video is None
-        self.views = LabelViews(config.classes, config.label_strength) if sees_labels else None
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property

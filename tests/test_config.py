@@ -19,7 +19,13 @@ FULL = NetworkConfig(
 )
 
 
-@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2)])
+def test_a_network_of_numbers_does_not_mention_symbols():
+    """Folders of before there were any go on as they are."""
+    assert "encoding" not in FULL.to_dict()
+    assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
+
+
+@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols")])
 def test_round_trip_through_json(config):
     again = NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
@@ -36,6 +42,7 @@ OTHER = {
     "memory": 10,
     "seed": 12,
     "negatives": "uniform_labels",
+    "encoding": "symbols",
 }
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 
@@ -68,6 +75,9 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
         ({"units": (5, 0)}, "units"),
         ({"batch": 0}, "batch: got 0"),
         ({"memory": 0}, "memory: got 0"),
+        ({"encoding": "runes"}, "encoding: got 'runes'"),
+        ({"encoding": "symbols", "classes": 257}, "at most 256 kinds"),
+        ({"negatives": "generated_symbols"}, "made of symbols: got encoding 'numbers'"),
     ],
 )
 def test_networks_that_cannot_work(wrong, said):
@@ -116,3 +126,4 @@ def test_data_that_is_no_network(change, said):
 def test_the_first_layer_sees_frame_and_label():
     assert [FULL.layer_inputs(index) for index in range(FULL.depth)] == [5, 5]
     assert [dataclasses.replace(FULL, units=(9, 8, 7)).layer_inputs(index) for index in range(3)] == [5, 9, 8]
+    assert dataclasses.replace(FULL, encoding="symbols").layer_inputs(0) == 3 * 2 + 2

@@ -22,6 +22,7 @@ RULES = {
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]
 NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
+SEQUENCE = replace(NETWORK, inputs=5, encoding="symbols", negatives="generated_symbols")
 SCHEDULE = Schedule(every=30, idle=None)
 RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
 CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
@@ -50,8 +51,20 @@ def test_negatives(check, name):
     check(NEGATIVES[name])
 
 
+@parametrize(checks.OBSERVED_CHECKS)
+@pytest.mark.parametrize("name", [name for name, source in NEGATIVES.items() if not source.generates])
+def test_observed(check, name):
+    check(NEGATIVES[name])
+
+
+@parametrize(checks.GENERATOR_CHECKS)
+@pytest.mark.parametrize("name", [name for name, source in NEGATIVES.items() if source.generates])
+def test_generators(check, name):
+    check(NEGATIVES[name])
+
+
 @parametrize(checks.WRONG_LABEL_CHECKS)
-@pytest.mark.parametrize("name", [name for name, source in NEGATIVES.items() if source.wrong_labels])
+@pytest.mark.parametrize("name", [name for name, each in NEGATIVES.items() if each.wrong_labels and not each.generates])
 def test_wrong_labels(check, name):
     check(NEGATIVES[name])
 
@@ -94,14 +107,24 @@ def impatient(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, replace(SCHEDULE, cycle=1, enough=0.9), folder=folder)
 
 
+def generating(folder: Path) -> Stream:
+    return Stream.in_process(SEQUENCE, SCHEDULE, folder=folder)
+
+
 @parametrize(checks.CHAIN_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating])
 def test_chain(check, make):
     check(make)
 
 
+@parametrize(checks.NUMBER_CHECKS)
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient])
+def test_chain_of_numbers(check, make):
+    check(make)
+
+
 @parametrize(checks.DURABLE_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient])
+@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient, generating])
 def test_durable_chain(check, make):
     check(make)
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
 
-OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength")
+OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength", "negatives")
 """Constants of a run that are not fields of the layer's configuration."""
 
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}

@@ -6,7 +6,6 @@ It is never in the path: what a layer hands on goes straight to the next.
 import time
 
 import ray
-import torch
 
 from ffstream.actors.crew import Crew
 from ffstream.actors.layer_actor import Publication
@@ -15,7 +14,6 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.errors import ChainError
 from ffstream.message import BUNDLE, Batch
 from ffstream.outcome import Outcome, Published
-from ffstream.stage import StageWeights
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest
 
@@ -58,7 +56,7 @@ class RayChain:
 
     def sleep(self, recorded: Recorded, sleep: Sleep) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._mark(recorded)
+        self._mark(recorded, Publication(recorded.seq) if self.config.generates else None)
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -73,9 +71,9 @@ class RayChain:
         self._send()
         self._first.publish.remote(self._epoch, Publication(seq))
 
-    def _mark(self, recorded: Recorded) -> None:
+    def _mark(self, recorded: Recorded, asked: Publication | None = None) -> None:
         self._send()
-        self._first.mark.remote(self._epoch, recorded)
+        self._first.mark.remote(self._epoch, recorded, asked)
 
     def _send(self) -> None:
         if self._bundle:
@@ -99,9 +97,7 @@ class RayChain:
     def _unpack(self, outcome: Packed | Publication) -> Outcome:
         if isinstance(outcome, Packed):
             return unpack(outcome, Outcome)  # type: ignore[arg-type]
-        arrays = ray.get(list(outcome.weights), timeout=HUNG_AFTER)
-        stages = (StageWeights(torch.tensor(layer), torch.tensor(readout)) for layer, readout in arrays)
-        return Published(outcome.seq, tuple(stages))
+        return Published(outcome.seq, outcome.stages())
 
     def _feel_pulses(self) -> None:
         """Once a second ask every actor, and Ray, how they are.

@@ -124,16 +124,17 @@ class DreamerActor:
                 self._dream(now, now.asleep)
 
     @ray.method(concurrency_group="learn")
-    def mark(self, epoch: int, recorded: Recorded) -> None:
-        """A sleep, a barrier or a restore has passed all layers."""
+    def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
+        """A sleep, a barrier or a restore has passed all layers, a sleep with their weights if it was ``asked`` to."""
         with self.guard():
             now = self.now
             if epoch != now.number:
                 return
             match recorded.event:
                 case Sleep() as sleep:
+                    stages = asked.stages() if asked is not None else ()
                     ahead = AHEAD if sleep.enough is None else UNDER_WAY
-                    now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep), ahead)
+                    now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep, stages), ahead)
                     self._dream(now, now.asleep)
                 case Barrier():
                     now.outbox.put(pack(Passed(recorded.seq, now.dreamer.memory.oldest)))

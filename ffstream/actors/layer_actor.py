@@ -8,25 +8,41 @@ from typing import Any, TypeVar
 
 import numpy as np
 import ray
+import torch
 from numpy.typing import NDArray
 
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
-from ffstream.stage import Stage, restore
+from ffstream.stage import Stage, StageWeights, restore
 from ffstream.stream.events import Barrier, Recorded
 from ffstream.stream.snapshot import Manifest, read_part
 
 T = TypeVar("T", Batch, Message)
+FETCHED_WITHIN = 15.0
+"""Seconds for published weights to arrive."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A publish marker: every layer adds a reference to its weights as they are when the marker passes."""
+    """A publish marker: every layer adds a reference to its weights as they are when the marker passes.
+
+    A sleep takes one with it too, to the dreamer, where the network generates its negatives itself.
+    """
 
     seq: int
     weights: tuple[ray.ObjectRef[list[NDArray[np.float32]]], ...] = ()
+
+    def with_weights_of(self, stage: Stage) -> "Publication":
+        """One more layer passed."""
+        arrays = [part.numpy() for part in stage.weights()]
+        return replace(self, weights=(*self.weights, ray.put(arrays)))
+
+    def stages(self) -> tuple[StageWeights, ...]:
+        """The weights, in memory of torch's own."""
+        arrays = ray.get(list(self.weights), timeout=FETCHED_WITHIN)
+        return tuple(StageWeights(torch.tensor(layer), torch.tensor(readout)) for layer, readout in arrays)
 
 
 class LayerActor:
@@ -96,13 +112,13 @@ class LayerActor:
             self.above.learn.remote(self.epoch, *bundle)
 
     @ray.method(concurrency_group="learn")
-    def mark(self, epoch: int, recorded: Recorded) -> None:
-        """A sleep, a barrier or a restore passes."""
+    def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
+        """A sleep, a barrier or a restore passes; what ``asked`` for weights takes them along."""
         with self.guard():
             if epoch == self.epoch and self.stage.advance(Position(recorded.seq), recorded.before):
                 if isinstance(recorded.event, Barrier):
                     self.saver.save(recorded.seq, self.stage.state())
-                self.above.mark.remote(epoch, recorded)
+                self.above.mark.remote(epoch, recorded, asked and asked.with_weights_of(self.stage))
 
     @ray.method(concurrency_group="learn")
     def publish(self, epoch: int, publication: Publication) -> None:
@@ -110,8 +126,7 @@ class LayerActor:
         with self.guard():
             if epoch != self.epoch:
                 return
-            arrays = [part.numpy() for part in self.stage.weights()]
-            self.above.publish.remote(epoch, replace(publication, weights=(*publication.weights, ray.put(arrays))))
+            self.above.publish.remote(epoch, publication.with_weights_of(self.stage))
 
     @ray.method(concurrency_group="learn")
     def digest(self) -> str:

@@ -8,13 +8,15 @@ when it is broken. One tuple lists the checks of each kind, so that a test is on
         check(MyLayer)
 """
 
-from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS
+from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
 from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
 from ffstream.checks.layers import LAYER_CHECKS, AnyLayer, MakeLayer
 from ffstream.checks.negatives import (
     CONFUSION_CHECKS,
+    GENERATOR_CHECKS,
     NEGATIVE_CHECKS,
+    OBSERVED_CHECKS,
     WRONG_LABEL_CHECKS,
     MakeSource,
     NegativeSource,
@@ -25,10 +27,13 @@ __all__ = [
     "CHAIN_CHECKS",
     "CONFUSION_CHECKS",
     "DURABLE_CHECKS",
+    "GENERATOR_CHECKS",
     "GOODNESS_CHECKS",
     "JOURNAL_CHECKS",
     "LAYER_CHECKS",
     "NEGATIVE_CHECKS",
+    "NUMBER_CHECKS",
+    "OBSERVED_CHECKS",
     "WRONG_LABEL_CHECKS",
     "AnyLayer",
     "MakeGoodness",

@@ -11,6 +11,7 @@ from torch import Tensor
 from ffstream.checks.law import bits, differing, require, size
 from ffstream.labels import UNLABELLED
 from ffstream.negatives import Dream, Recall
+from ffstream.symbols import Predict, to_symbols
 
 CAPACITY = 50
 CLASSES = 5
@@ -24,7 +25,7 @@ class NegativeSource(Protocol):
         """Remember labelled frames: numbers [batch], labels [batch], logits [batch, classes]."""
         ...
 
-    def draw(self, steps: int, batch: int, number: int, recall: Recall) -> Iterator[Dream]:
+    def draw(self, steps: int, batch: int, number: int, recall: Recall, predict: Predict) -> Iterator[Dream]:
         """``steps`` batches of ``batch`` dreams for the sleep of that number."""
         ...
 
@@ -47,14 +48,21 @@ def label_of(ids: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(ids * 7 % CLASSES)
 
 
+def predict(frames: Tensor) -> Tensor:
+    """Logits [n, classes] that differ from frame to frame."""
+    return 2 * torch.sin(to_symbols(frames).sum(dim=1, keepdim=True) * torch.arange(1, CLASSES + 1))
+
+
 def _observe(source: NegativeSource, first: int, last: int, logits: Tensor | None = None) -> None:
     ids = np.arange(first, last + 1)
     drawn = torch.randn(len(ids), CLASSES, generator=torch.Generator().manual_seed(first))
     source.observe(torch.from_numpy(ids), label_of(ids), drawn if logits is None else logits)
 
 
-def _dreams(source: NegativeSource, number: int = 1, steps: int = 4, batch: int = 10) -> list[Dream]:
-    return list(source.draw(steps, batch, number, recall))
+def _dreams(
+    source: NegativeSource, number: int = 1, steps: int = 4, batch: int = 10, predict: Predict = predict
+) -> list[Dream]:
+    return list(source.draw(steps, batch, number, recall, predict))
 
 
 def _same(one: list[Dream], other: list[Dream]) -> bool:
@@ -72,12 +80,13 @@ def check_never_the_true_label(make: MakeSource) -> None:
     """However sure the network is of the true label, or of anything, no dream carries it."""
     ids = np.arange(1, 41)
     sure = torch.nn.functional.one_hot(label_of(ids), CLASSES).float()
-    law = "a negative never carries the true label, but another possible one or none"
+    law = "a frame as it was never carries the true label in a dream, but another possible one or none"
     for logits in (None, 1e4 * sure, -1e4 * sure, 1e30 * sure, torch.zeros(40, CLASSES)):
         source = make(CAPACITY, CLASSES, 0)
         _observe(source, 1, 40, logits)
         for dream in _dreams(source, steps=50):
-            require(not bool((dream.labels == label_of(dream.ids)).any()), law)
+            as_it_was = (dream.frames == recall(dream.ids)).all(dim=1)
+            require(not bool((as_it_was & (dream.labels == label_of(dream.ids))).any()), law)
             require(bool(((dream.labels >= UNLABELLED) & (dream.labels < CLASSES)).all()), law)
 
 
@@ -90,8 +99,16 @@ def check_full_batches(make: MakeSource) -> None:
         found = [(len(dream.labels), len(dream.frames), len(dream.ids)) for dream in dreams]
         require(found == [(batch,) * 3] * 4, "a sleep dreams as many full batches as it was asked to", f"found {found}")
         for dream in dreams:
-            seen = bool(((dream.frames >= 1) & (dream.frames <= 15)).all() and ((dream.ids >= 1) & (dream.ids <= 15)).all())
-            require(seen, "only observed frames are dreamt of")
+            require(bool(((dream.ids >= 1) & (dream.ids <= 15)).all()), "only observed frames are dreamt of")
+            require(bool(((dream.seen >= 1) & (dream.seen <= 15)).all()), "what is replayed was observed")
+
+
+def check_shows_observed_frames(make: MakeSource) -> None:
+    """A dream that is not generated shows nothing that was not observed."""
+    source = make(CAPACITY, CLASSES, 0)
+    _observe(source, 1, 15)
+    for dream in _dreams(source):
+        require(bool(((dream.frames >= 1) & (dream.frames <= 15)).all()), "a dream shows observed frames")
 
 
 def check_keyed(make: MakeSource) -> None:
@@ -134,7 +151,7 @@ def check_memory_bounded(make: MakeSource) -> None:
     for first in range(41, 1001, 40):
         _observe(source, first, first + 39)
     require(size(source.state()) == before, "memory is bounded")
-    ids = np.concatenate([dream.ids for dream in _dreams(source, steps=CAPACITY, batch=10)])
+    ids = np.concatenate([dream.ids for dream in _dreams(source, steps=10 * CAPACITY, batch=10)])
     law = "the most recent frames are remembered, and no more than the capacity"
     require(set(ids.tolist()) == set(range(951, 1001)), law, f"found {sorted(set(ids.tolist()))}")
 
@@ -167,6 +184,35 @@ def check_follows_confusions(make: MakeSource) -> None:
     require(float(hits) > 1.5 / (CLASSES - 1), "negatives follow the network's confusions", f"found a share of {float(hits)}")
 
 
+def check_goes_on_from_observed_frames(make: MakeSource) -> None:
+    """A generated window is an observed one that has moved on, and what it has lost in front it has gained behind."""
+    source = make(CAPACITY, CLASSES, 0)
+    _observe(source, 1, 15)
+    for dream in _dreams(source):
+        begun = recall(dream.ids)
+        moved = [_moved_on(dream.frames, begun, by) for by in range(INPUTS + 1)]
+        require(bool(torch.stack(moved).any(dim=0).all()), "a generated window goes on from an observed frame")
+        require(bool(moved[0].any() and not moved[0].all()), "windows on the way are dreamt too, from the first on")
+
+
+def _moved_on(frames: Tensor, begun: Tensor, by: int) -> Tensor:
+    """Which windows are those they began from, ``by`` generated symbols later: [batch]."""
+    kept = (frames[:, : INPUTS - by] == begun[:, by:]).all(dim=1)
+    return kept & (to_symbols(frames[:, INPUTS - by :]) < CLASSES).all(dim=1)
+
+
+def check_says_what_the_network_says(make: MakeSource) -> None:
+    """What is generated is what the network thinks likely, and the first symbol is not the true one."""
+    source = make(CAPACITY, CLASSES, 0)
+    _observe(source, 1, 40)
+    sure = 1e4 * torch.nn.functional.one_hot(torch.tensor(2), CLASSES)
+    for dream in _dreams(source, predict=lambda frames: sure.expand(len(frames), -1)):
+        likely = (dream.labels == 2) | (dream.frames == recall(dream.ids)).all(dim=1)
+        require(bool(likely.all()), "a network generates what it predicts")
+    one, other = (_dreams(source, predict=asked) for asked in (predict, lambda frames: -predict(frames)))
+    require(not _same(one, other), "another network generates something else")
+
+
 NEGATIVE_CHECKS: tuple[Callable[[MakeSource], None], ...] = (
     check_never_the_true_label,
     check_full_batches,
@@ -176,6 +222,15 @@ NEGATIVE_CHECKS: tuple[Callable[[MakeSource], None], ...] = (
     check_memory_bounded,
     check_nothing_observed,
 )
+
+OBSERVED_CHECKS: tuple[Callable[[MakeSource], None], ...] = (check_shows_observed_frames,)
+"""Of sources that do not generate."""
+
+GENERATOR_CHECKS: tuple[Callable[[MakeSource], None], ...] = (
+    check_goes_on_from_observed_frames,
+    check_says_what_the_network_says,
+)
+"""Of sources that generate symbols."""
 
 WRONG_LABEL_CHECKS: tuple[Callable[[MakeSource], None], ...] = (check_wrong_labels_leave_frames_alone,)
 """Of sources whose negatives are frames with wrong labels."""

@@ -1,7 +1,7 @@
 """Streams to check with: an easy one to learn, and odd ones that must do no harm."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffstream.seeds import keyed
+from ffstream.symbols import windows
 
 
 class Sample(NamedTuple):
-    """Frames ``x`` [n, inputs] of float32 and labels ``y`` [n]."""
+    """Frames ``x`` [n, inputs], of float32 or of symbols in ``uint8``, and labels ``y`` [n]."""
 
-    x: NDArray[np.float32]
+    x: NDArray[Any]
     y: NDArray[np.int64]
 
 
@@ -25,6 +26,12 @@ def blobs(n: int, inputs: int, classes: int, seed: int = 0) -> Sample:
     y = rng.integers(classes, size=n)
     x = centers[y] + 0.1 * rng.standard_normal((n, inputs))
     return Sample(x.astype(np.float32), y)
+
+
+def sequence(n: int, inputs: int, classes: int) -> Sample:
+    """Windows of a sequence that counts, and skips a number now and then; easy to go on with."""
+    t = np.arange(n + inputs)
+    return Sample(*windows(((t + t // 5) % classes).astype(np.uint8), inputs))
 
 
 def rows(n: int, inputs: int, seed: int = 0) -> Tensor:

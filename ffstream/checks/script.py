@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffstream.checks.samples import Sample, blobs
+from ffstream.checks.samples import Sample, blobs, sequence
 from ffstream.outcome import Learned
 from ffstream.progress import Progress
 from ffstream.stream.stream import Stream
@@ -97,7 +97,8 @@ def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
 
 def sample(stream: Stream, after: int, n: int) -> Sample:
     """Frames ``after + 1`` to ``after + n`` of the stream that every script feeds."""
-    easy = blobs(after + n, stream.config.inputs, stream.config.classes)
+    easy_one = blobs if stream.config.symbols is None else sequence
+    easy = easy_one(after + n, stream.config.inputs, stream.config.classes)
     return Sample(easy.x[after:], easy.y[after:])
 
 

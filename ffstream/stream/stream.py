@@ -210,7 +210,7 @@ class Stream:
             KeyReuseError: when the key came with another request before.
             JournalError: when the journal cannot be written.
         """
-        checked = check_frames(frames, self.config.inputs)
+        checked = check_frames(frames, self.config.inputs, self.config.symbols)
         known = check_labels(labels, len(checked), self.config.classes)
         return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
 
@@ -296,7 +296,7 @@ class Stream:
         Raises:
             ShapeError: when frames are not what the network takes.
         """
-        checked = check_frames(frames, self.config.inputs)
+        checked = check_frames(frames, self.config.inputs, self.config.symbols)
         self.settle()
         return self.reader.classify(to_tensor(checked), method, shortlist)
 

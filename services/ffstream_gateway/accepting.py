@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from ffstream.errors import FFStreamError
 from ffstream.frames import FrameArray, LabelArray
 from ffstream.stream.journal import FrameRange, check_backlog
-from ffstream_gateway import bodies, models
+from ffstream_gateway import bodies, models, texts
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
 
@@ -36,7 +36,10 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
     with refusals(service):
         if key is None:
             check_backlog(service.stream.journal, 1, service.settings.backlog)
-        body = bodies.read(content_type, raw, service.stream.config, labels=True)
+        config = service.stream.config
+        body = texts.read(content_type, raw, service.alphabet, config.inputs) if service.alphabet is not None else None
+        if body is None:
+            body = bodies.read(content_type, raw, config, labels=True)
         return _accept(service, body, key, content_type.encode() + b"\n", raw)
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 import ffstream
-from ffstream_gateway import problems, routes, socket_feed, socket_watch
+from ffstream_gateway import problems, routes, sequences, socket_feed, socket_watch
 from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.metrics import Metrics, Timed
 from ffstream_gateway.service import Service
@@ -44,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
     app.include_router(routes.router)
+    if service.alphabet is not None:
+        app.include_router(sequences.router)
     app.include_router(socket_feed.router)
     app.include_router(socket_watch.router)
     return app

@@ -76,9 +76,9 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
     """
     if isinstance(raw, bytes):
         return read(NPY, raw, network, labels=True), None
-    content = _parse(raw, "message")
+    content = parse(raw, "message")
     single = isinstance(content, dict) and "frame" in content
-    content = _members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
+    content = members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
     if not single:
         return _several(content, network, at_once.has_booleans(raw.encode())), _key(content.get("key"))
     frame, label = _single(content, network)
@@ -86,7 +86,7 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
 
 
 def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    content = _members(_parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
+    content = members(parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
     return _several(content, network, at_once.has_booleans(raw))
 
 
@@ -97,12 +97,12 @@ def _several(content: dict[str, Any], network: NetworkConfig, booleans: bool) ->
         if found is not None and (body := _labelled(found, labels, network)) is not None:
             return body
     if not isinstance(frames, list):
-        raise Problem(422, "shape", f"frames: got {_name(frames)}, expected a list of frames", place="frames")
+        raise Problem(422, "shape", f"frames: got {name_of(frames)}, expected a list of frames", place="frames")
     rows = [_frame(row, network.inputs, f"frames[{index}]") for index, row in enumerate(frames)]
     if labels is None:
         return Body(_stack(rows, network.inputs), None)
     if not isinstance(labels, list):
-        raise Problem(422, "shape", f"labels: got {_name(labels)}, expected a list, one label a frame", place="labels")
+        raise Problem(422, "shape", f"labels: got {name_of(labels)}, expected a list, one label a frame", place="labels")
     known = [_label(label, network.classes, f"labels[{index}]") for index, label in enumerate(labels)]
     return Body(_stack(rows, network.inputs), np.array(known, np.int64))
 
@@ -117,7 +117,7 @@ def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
         if not line.strip():
             continue
         place = f"line {number}"
-        content = _members(_parse(line, place), known, place)
+        content = members(parse(line, place), known, place)
         frame, label = _single(content, network, f"{place}: ")
         rows.append(frame)
         labels.append(label)
@@ -201,16 +201,26 @@ def _fits(shape: tuple[int, ...], expected: tuple[str | int, ...]) -> bool:
     return len(shape) == len(expected) and all(got >= 0 if isinstance(want, str) else got == want for got, want in pairs)
 
 
-def _parse(raw: str | bytes, place: str) -> Any:
+def parse(raw: str | bytes, place: str) -> Any:
+    """JSON.
+
+    Raises:
+        Problem: 422 when it is none.
+    """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(422, "json", f"{place}: not JSON: {error}", place=place) from error
 
 
-def _members(content: Any, known: set[str], place: str) -> dict[str, Any]:
+def members(content: Any, known: set[str], place: str) -> dict[str, Any]:
+    """A JSON object whose members are all known.
+
+    Raises:
+        Problem: 422 when it is none, or has others.
+    """
     if not isinstance(content, dict):
-        raise Problem(422, "json", f"{place}: got {_name(content)}, expected an object", place=place)
+        raise Problem(422, "json", f"{place}: got {name_of(content)}, expected an object", place=place)
     unknown = content.keys() - known
     if unknown:
         raise Problem(
@@ -222,7 +232,7 @@ def _members(content: Any, known: set[str], place: str) -> dict[str, Any]:
 def _frame(values: Any, inputs: int, place: str) -> NDArray[np.float32]:
     """One frame; its numbers are checked one by one only when something is wrong."""
     if not isinstance(values, list):
-        raise Problem(422, "shape", f"{place}: got {_name(values)}, expected a list of {inputs} numbers", place=place)
+        raise Problem(422, "shape", f"{place}: got {name_of(values)}, expected a list of {inputs} numbers", place=place)
     if len(values) != inputs:
         raise Problem(422, "shape", f"{place}: got {len(values)} numbers, expected {inputs}", place=place)
     if {type(value) for value in values} <= {int, float}:
@@ -232,7 +242,7 @@ def _frame(values: Any, inputs: int, place: str) -> NDArray[np.float32]:
     for index, value in enumerate(values):
         is_number = type(value) in (int, float)
         if not is_number or not abs(value) <= LARGEST:
-            got = value if is_number else _name(value)
+            got = value if is_number else name_of(value)
             detail = f"{place}[{index}]: got {got}, expected a finite number of float32 range"
             raise Problem(422, "shape", detail, place=f"{place}[{index}]")
     raise AssertionError("every number was finite")
@@ -242,7 +252,7 @@ def _label(value: Any, classes: int, place: str) -> int:
     if value is None:
         return UNLABELLED
     if type(value) is not int or not UNLABELLED <= value < classes:
-        got = value if type(value) in (int, float) else _name(value)
+        got = value if type(value) in (int, float) else name_of(value)
         detail = f"{place}: got {got}, expected 0 to {classes - 1}, or null for not known"
         raise Problem(422, "shape", detail, place=place)
     return value
@@ -251,7 +261,7 @@ def _label(value: Any, classes: int, place: str) -> int:
 def _key(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and len(value) <= LONGEST_KEY):
         return value
-    got = f"{len(value)} characters" if isinstance(value, str) else _name(value)
+    got = f"{len(value)} characters" if isinstance(value, str) else name_of(value)
     raise Problem(422, "invalid", f"key: got {got}, expected a string of at most {LONGEST_KEY} characters", place="key")
 
 
@@ -259,7 +269,7 @@ def _stack(rows: list[NDArray[np.float32]], inputs: int) -> NDArray[np.float32]:
     return np.stack(rows) if rows else np.empty((0, inputs), np.float32)
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
     """What a JSON value is called."""
     names = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
     return names.get(type(value), "a number")

@@ -71,6 +71,13 @@ class ChainName(StrEnum):
     IN_PROCESS = "in-process"
 
 
+class TaskName(StrEnum):
+    """What a network learns: frames of numbers, or sequences of symbols."""
+
+    FRAMES = "frames"
+    SEQUENCE = "sequence"
+
+
 class MethodName(StrEnum):
     """How a label is chosen."""
 
@@ -114,6 +121,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="To listen on; 0 for a free one. [8000]")] = None,
     folder: Annotated[Path | None, typer.Option(help="Of the journal and the snapshots. [ffstream-data]")] = None,
     chain: Annotated[ChainName | None, typer.Option(help="Where the layers run. [ray]")] = None,
+    task: Annotated[TaskName | None, typer.Option(help="What a new network learns. [frames]")] = None,
+    alphabet: Annotated[
+        str | None, typer.Option(help="Of a sequence: letters, bytes, tokens:N or the characters. [letters]")
+    ] = None,
+    context: Annotated[int | None, typer.Option(help="Symbols from which the next is predicted. [10]")] = None,
     like: Annotated[str | None, typer.Option(help="Data set whose frames and labels a new network takes.")] = None,
     inputs: Annotated[int | None, typer.Option(help="Numbers in a frame. [64]")] = None,
     classes: Annotated[int | None, typer.Option(help="Number of labels. [10]")] = None,
@@ -190,6 +202,47 @@ def feed(
     typer.echo(
         f"learned {len(order)} frames in {seconds:.1f} s; prequential accuracy {percent(status['accuracy'])} of the last 500"
     )
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Text in UTF-8.")],
+    url: Url = HERE,
+    passes: Annotated[int, typer.Option(min=1, help="Over the text.")] = 1,
+    chunk: Annotated[int, typer.Option(min=1, help="Symbols in a request.")] = 500,
+) -> None:
+    """Stream a text, in order, to a service that learns sequences; ends when all of it has been learned."""
+    import numpy as np
+
+    from ffstream_gateway.client import Client
+    from ffstream_gateway.feeding import feed_and_follow, text_for
+    from ffstream_gateway.view import FeedBar, percent
+
+    with Client(url) as client:
+        before = client.status()
+        data = text_for(before, file)
+        order = np.tile(np.arange(len(data.x)), passes)
+        with FeedBar(len(order)) as bar:
+            for status in feed_and_follow(client, data, order, chunk):
+                bar.show(max(0, status["frames"] - before["accepted"]), status)
+    typer.echo(f"learned {len(order)} symbols; {percent(status['accuracy'])} of the last 500 were foreseen")
+
+
+@app.command()
+def generate(
+    text: Annotated[str, typer.Argument(help="What to go on from; at least a window of it.")],
+    url: Url = HERE,
+    length: Annotated[int, typer.Option(min=1, help="Symbols to generate.")] = 100,
+    temperature: Annotated[float, typer.Option(help="Below 1 for what is likely, above 1 for surprises.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same weights and seed say the same.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a service that learns sequences go on with a text."""
+    from ffstream_gateway.client import Client
+
+    with Client(url) as client:
+        answer = client.generate(text, length, temperature, seed)
+    say(answer, as_json, [answer["text"]])
 
 
 @app.command()

@@ -148,6 +148,22 @@ class Client:
         body = npy(np.asarray(frames))
         return self._ask("POST", "/classify", content=body, params=params, headers={"Content-Type": NPY})
 
+    def read(self, text: str, key: str | None = None) -> Json:
+        """Have a text learned by a service of sequences; waits and tries again as :meth:`feed` does.
+
+        The first symbols, as many as a window has, are only context: who goes on with a text begins with its last ones.
+        """
+        return self._until_accepted("/feed", json.dumps({"text": text}).encode(), JSON, key)
+
+    def predict(self, text: str) -> Json:
+        """How probable every symbol is after a text."""
+        return self._ask("POST", "/predict", json={"text": text})
+
+    def generate(self, text: str, length: int = 100, temperature: float = 1.0, seed: int = 0) -> Json:
+        """What a service of sequences would go on to say after a text."""
+        asked = {"text": text, "length": length, "temperature": temperature, "seed": seed}
+        return self._ask("POST", "/generate", json=asked)
+
     def sleep(self, dreams: int | None = None) -> Json:
         """Fall asleep for ``dreams`` negatives, or for what is owed."""
         return self._ask("POST", "/sleep", json={"dreams": dreams})

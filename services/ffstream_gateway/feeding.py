@@ -3,11 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ffstream.alphabet import alphabet
 from ffstream.datasets import Dataset
+from ffstream.errors import ConfigError
+from ffstream.symbols import windows
 from ffstream_gateway.client import Client, Json, NotReadyError, UnreachableError
 
 CLOSE_WITHIN = 2.0
@@ -90,6 +94,19 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
             time.sleep(every)
     finally:
         feeding.close()
+
+
+def text_for(status: Json, path: Path) -> Dataset:
+    """A text as the windows, in order, that a service learns which says ``status``.
+
+    Raises:
+        ConfigError: when the service does not learn sequences.
+        ShapeError: when the text is shorter than a window.
+    """
+    if status["alphabet"] is None:
+        raise ConfigError("the service learns frames of numbers: a text is for `ffstream serve --task sequence`")
+    x, y = windows(alphabet(status["alphabet"]).encode(path.read_text(encoding="utf-8-sig")), status["network"]["inputs"])
+    return Dataset(path.name, x, y, x[:0], y[:0])
 
 
 def accuracy(client: Client, data: Dataset, method: str | None = None, limit: int | None = None, chunk: int = 500) -> float:

@@ -8,19 +8,25 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ffstream.alphabet import TOKENS, Alphabet, alphabet
 from ffstream.config import LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
+from ffstream.sequence import sequence_network
 from ffstream.video import VideoConfig
 from ffstream_gateway.settings import Settings
 
 NETWORK = "network.json"
 SCHEDULE = "schedule.json"
+ALPHABET = "alphabet.json"
 LOCK = "lock"
 
-SHAPE = ("inputs", "classes", "units", "batch", "seed", "precision", "ticks", "clip")
+SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "ticks", "clip")
 """Settings that make a network what it is; ``inputs`` are the numbers of one picture."""
+
+OF_SEQUENCES = {"batch": 100, "every": 1000}
+"""Settings that are others where sequences are learned, unless they are given."""
 
 RECURRENT_DIRECTIONS = 16
 """Directions that a recurrent network's layers treat one by one: it makes many small steps, and more buy nothing."""
@@ -62,23 +68,29 @@ def open_network(settings: Settings) -> NetworkConfig:
     given = _described(settings)
     if not path.exists():
         network = _network(**given)
+        if network.symbols is not None:
+            _write(settings.folder / ALPHABET, {"alphabet": settings.alphabet})
         _write(path, network.to_dict())
         return network
     network = _read(path, NetworkConfig.from_dict)
-    found = vars(network.layer) | vars(network) | {"inputs": network.pixels} | _moving(network.video)
+    found = vars(network.layer) | vars(network) | {"inputs": network.pixels, "task": _task(network)} | _moving(network.video)
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
             raise ConfigError(f"setting {name}: got {value}, but {path} has {found[name]}; use another --folder")
     return network
 
 
-def _network(*, precision: str, ticks: int | None, clip: int, inputs: int, **shape: Any) -> NetworkConfig:
+def _network(
+    *, task: str, precision: str, ticks: int | None, clip: int, inputs: int, classes: int, **shape: Any
+) -> NetworkConfig:
+    if task == "sequence":
+        return sequence_network(classes, inputs, layer=LayerConfig(precision=precision), **shape)
     if ticks is None and clip == 1:
-        return NetworkConfig(inputs=inputs, **shape, layer=LayerConfig(precision=precision))
+        return NetworkConfig(inputs, classes, **shape, layer=LayerConfig(precision=precision))
     steps = ticks or clip
     read = (-(-steps // 4), steps) if clip > 1 else (-(-steps * 3 // 8), -(-steps * 5 // 8))
     layer = LayerConfig(precision=precision, directions=RECURRENT_DIRECTIONS)
-    return NetworkConfig(inputs=inputs * clip, **shape, layer=layer, video=VideoConfig(steps, clip, read=read))
+    return NetworkConfig(inputs * clip, classes, **shape, layer=layer, video=VideoConfig(steps, clip, read=read))
 
 
 def _moving(video: VideoConfig | None) -> dict[str, int | None]:
@@ -86,9 +98,33 @@ def _moving(video: VideoConfig | None) -> dict[str, int | None]:
     return {"ticks": None, "clip": 1} if video is None else {"ticks": video.ticks, "clip": video.clip}
 
 
+def _task(network: NetworkConfig) -> str:
+    return "frames" if network.symbols is None else "sequence"
+
+
+def open_alphabet(settings: Settings, network: NetworkConfig) -> Alphabet | None:
+    """What the folder's network reads text with; None when it does not learn sequences.
+
+    Raises:
+        ConfigError: when another alphabet was given.
+    """
+    if network.symbols is None:
+        return None
+    path = settings.folder / ALPHABET
+    name = _read(path, lambda found: str(found["alphabet"])) if path.exists() else f"{TOKENS}{network.symbols}"
+    if "alphabet" in settings.model_fields_set and settings.alphabet != name:
+        raise ConfigError(f"setting alphabet: got {settings.alphabet}, but {path} has {name}; use another --folder")
+    return alphabet(name)
+
+
 def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
     described = {name: getattr(settings, name) for name in SHAPE}
+    if settings.task == "sequence":
+        _refuse(settings, ("like", "inputs", "classes", "ticks", "clip"), "a sequence has an alphabet and a context")
+        shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
+        return described | shape | {"batch": _chosen(settings, "batch")}
+    _refuse(settings, ("alphabet", "context"), "only --task sequence has one")
     if settings.like is None:
         return described
     data = load(settings.like)
@@ -99,8 +135,23 @@ def _described(settings: Settings) -> dict[str, Any]:
     return described | shape
 
 
+def _refuse(settings: Settings, names: tuple[str, ...], reason: str) -> None:
+    for name in names:
+        if name in settings.model_fields_set:
+            raise ConfigError(f"setting {name}: got {getattr(settings, name)}, but {reason}")
+
+
+def _chosen(settings: Settings, name: str) -> Any:
+    """A setting that is another where sequences are learned."""
+    of_sequence = settings.task == "sequence" and name in OF_SEQUENCES and name not in settings.model_fields_set
+    return OF_SEQUENCES[name] if of_sequence else getattr(settings, name)
+
+
 def _shape_names(settings: Settings) -> set[str]:
-    return {"inputs", "classes"} if settings.like is not None else set()
+    """What other settings than their own say of the network's shape."""
+    if settings.like is not None:
+        return {"inputs", "classes"}
+    return {"inputs"} if "context" in settings.model_fields_set else set()
 
 
 def open_schedule(settings: Settings) -> Schedule:
@@ -108,7 +159,7 @@ def open_schedule(settings: Settings) -> Schedule:
     path = settings.folder / SCHEDULE
     if path.exists():
         return _read(path, lambda found: Schedule(**found))
-    return Schedule(**{field.name: getattr(settings, field.name) for field in fields(Schedule)})
+    return Schedule(**{field.name: _chosen(settings, field.name) for field in fields(Schedule)})
 
 
 def keep_schedule(folder: Path, schedule: Schedule) -> None:

@@ -189,6 +189,7 @@ class Status(BaseModel):
         reader_seq=120,
         layers=[{"layer": 1, "positive": REPORT, "negative": REPORT | {"goodness": 0.93, "p_positive": 0.04}}],
         network={"inputs": 64, "classes": 10, "units": [500]},
+        alphabet=None,
         version="0.1.0",
         error="ChainError: layer-1 has died",
     )
@@ -209,6 +210,7 @@ class Status(BaseModel):
     reader_seq: Annotated[int, Field(description="event up to which the weights that classify have learned")]
     layers: list[LayerState]
     network: dict[str, Any]
+    alphabet: Annotated[str | None, Field(description="what text is read with; null where frames are numbers")] = None
     version: str
     error: str | None
 
@@ -337,6 +339,7 @@ def status(service: Service, version: str) -> Status:
         reader_seq=stream.reader.seq,
         layers=_layers(stream.config.depth, progress.goodness),
         network=stream.config.to_dict(),
+        alphabet=None if service.alphabet is None else service.alphabet.name,
         version=version,
         error=service.error,
     )

@@ -79,7 +79,8 @@ async def feed(
     """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
 
     The same Idempotency-Key with the same body is answered again and learned once. A ``.npy`` body holds the frames [n, inputs]
-    and may go on with a second array, the labels [n].
+    and may go on with a second array, the labels [n]. Where sequences are learned, ``{"text": "..."}``, ``{"symbols": [...]}``
+    and ``text/plain`` are taken too: every symbol is learned that has a whole window before it.
     """
     require_accepting(service)
     answer = await run_in_threadpool(accept_body, service, raw, content_type, key)
@@ -126,7 +127,7 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
     reader = service.stream.reader
     try:
         body = bodies.read(content_type, raw, reader.config, labels=False)
-        frames = to_tensor(check_frames(body.frames, reader.config.inputs))
+        frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
         found = reader.classify(frames, method, shortlist)
     except FFStreamError as error:
         raise refuse(error, 1) from error

@@ -9,11 +9,12 @@ from enum import Enum
 
 import torch
 
+from ffstream.config import NetworkConfig
 from ffstream.errors import FFStreamError
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
-from ffstream_gateway.folder import FolderLock, keep_schedule, open_network, open_schedule
+from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
 from ffstream_gateway.settings import Settings
 
 ATTEMPTS = 5
@@ -46,7 +47,8 @@ class State(Enum):
 class Service:
     """Owns the stream of one folder.
 
-    Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning.
+    Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning. ``alphabet`` is what text is
+    read with, None where frames are numbers.
 
     Raises:
         ConfigError: when folder and settings do not fit, or another service has the folder.
@@ -59,7 +61,9 @@ class Service:
         self.error: str | None = None
         self._lock = FolderLock(settings.folder)
         try:
-            self.stream = _open_stream(settings)
+            network = open_network(settings)
+            self.alphabet = open_alphabet(settings, network)
+            self.stream = _open_stream(settings, network)
         except BaseException:
             self._lock.free()
             raise
@@ -206,14 +210,14 @@ def _seq(recorded: Recorded | None) -> int:
     return recorded.seq if recorded else 0
 
 
-def _open_stream(settings: Settings) -> Stream:
+def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
     """The folder's stream, with its chain still to be started."""
     if settings.chain == "ray":
         from ffstream.actors import open_stream
     else:
         open_stream = Stream.in_process
     return open_stream(
-        open_network(settings),
+        network,
         open_schedule(settings),
         folder=settings.folder,
         power_safe=settings.power_safe,

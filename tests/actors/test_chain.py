@@ -15,10 +15,11 @@ import torch
 from ffstream import LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.actors.wire import pack, unpack
+from ffstream.checks.samples import sequence
 from ffstream.datasets import load
 from ffstream.errors import ChainError, GapError
 from ffstream.message import Batch, Position
-from ffstream.polarity import Polarity
+from ffstream.polarity import Phase, Polarity
 
 pytestmark = pytest.mark.usefixtures("ray_runs")
 
@@ -58,6 +59,37 @@ def test_bits_of_the_in_process_network(tmp_path: Path) -> None:
         assert torch.equal(a.classify(DIGITS.x_held, method).scores, b.classify(DIGITS.x_held, method).scores)
     assert a.progress == b.progress
     assert a.saved()[0].files == b.saved()[0].files
+    for stream in streams:
+        stream.close()
+
+
+TALE = NetworkConfig(5, 6, (60, 50, 40), batch=10, encoding="symbols", negatives="generated_symbols")
+
+
+def test_a_sequence_dreams_the_same_dreams(tmp_path: Path) -> None:
+    """Negatives that the network generates as it falls asleep are the same wherever it runs, and after a kill."""
+    schedule = Schedule(every=100, idle=None)
+    streams = [Stream.in_process(TALE, schedule, folder=tmp_path / "a"), open_stream(TALE, schedule, folder=tmp_path / "b")]
+    x, y = sequence(700, 5, 6)
+    a, b = streams
+    for stream in streams:
+        stream.feed(x[:400], y[:400])
+        stream.snapshot()
+        stream.sleep(95)
+        stream.accept(x[400:], y[400:])
+    b.sequencer.request_sleep(1000)
+    while b.progress.phase is not Phase.SLEEP:
+        b.step(0.1)
+    os.kill(b.chain.crew.pids["layer-1"], signal.SIGKILL)
+    with pytest.raises(ChainError):
+        b.drain(60)
+    b.start()
+    b.settle()
+    a.sequencer.request_sleep(1000)
+    a.settle()
+    assert a.chain.digests() == b.chain.digests()
+    assert a.progress == b.progress
+    assert a.progress.dreams > 1000
     for stream in streams:
         stream.close()
 

@@ -28,6 +28,9 @@ from tests.simulation.history import History
 from tests.simulation.truth import Request, Witness, as_float, check_events, check_journal, check_network
 
 INPUTS, CLASSES = 6, 3
+TOLD, SYMBOLS = 4, 16
+"""One life in so many is that of a network that learns sequences of so many symbols, and generates its negatives itself."""
+
 LENGTH = 25
 TRIES = 200
 """Things that happen in a life, and turns within which it must come to rest afterwards."""
@@ -81,7 +84,11 @@ class Life:
         layer = LayerConfig() if self.rng.random() < 0.3 else PLAIN
         units = (8,) * self.rng.choice((1, 2, 2, 2, 3))
         config = NetworkConfig(inputs=INPUTS, classes=CLASSES, units=units, batch=4, memory=16, seed=seed, layer=layer)
-        return config if seed % RECURRENT_EVERY else replace(config, video=VIDEOS[seed // RECURRENT_EVERY % len(VIDEOS)])
+        if seed % RECURRENT_EVERY == 0:
+            return replace(config, video=VIDEOS[seed // RECURRENT_EVERY % len(VIDEOS)])
+        if seed % TOLD == 0:
+            return replace(config, classes=SYMBOLS, encoding="symbols", negatives="generated_symbols")
+        return config
 
     def live(self, script: Sequence[Act] | None) -> None:
         """From the first start to the proof that all is well.
@@ -182,14 +189,21 @@ class Life:
 
     def feed(self) -> None:
         n = self.rng.randint(1, 7)
-        frames = self.numbers.random((n, INPUTS), dtype=np.float32)
-        if self.rng.random() < 0.3:
-            frames = self.numbers.integers(0, 256, (n, INPUTS), dtype=np.uint8)
+        frames = self._frames(n)
         labels = self.numbers.integers(0, CLASSES, n)
         labels[self.numbers.random(n) < self.rng.choice((0.0, 0.0, 0.3, 1.0))] = -1
         key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
         self.requests.append(Request(frames, labels, key))
         self._send(self.requests[-1])
+
+    def _frames(self, n: int) -> np.ndarray:
+        """What a client might send: numbers, bytes, or windows of symbols."""
+        if self.config.symbols is not None:
+            return self.numbers.integers(0, SYMBOLS, (n, INPUTS), dtype=np.uint8)
+        frames = self.numbers.random((n, INPUTS), dtype=np.float32)
+        if self.rng.random() < 0.3:
+            frames = self.numbers.integers(0, 256, (n, INPUTS), dtype=np.uint8)
+        return frames
 
     def label_late(self) -> None:
         """Labels for frames that were fed without, and for none of which a label was sent before."""
@@ -292,8 +306,7 @@ class Life:
     def classify(self) -> None:
         reader = self.stream.reader
         if reader.stages:
-            frames = torch.from_numpy(self.numbers.random((2, INPUTS), dtype=np.float32))
-            reader.classify(frames, self.rng.choice(list(Method)))
+            reader.classify(torch.from_numpy(as_float(self._frames(2))), self.rng.choice(list(Method)))
 
     def time_passes(self) -> None:
         self.clock.now += self.rng.choice((0.1, 3.0))

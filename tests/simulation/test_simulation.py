@@ -217,6 +217,17 @@ def forgets_how_often_it_slept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dreamer, "state", lambda self: {name: each for name, each in state(self).items() if name != "sleeps"})
 
 
+def dreams_with_the_weights_of_its_first_sleep(patch: pytest.MonkeyPatch) -> None:
+    """A dreamer that generates with weights that no replay knows."""
+    dreams = Dreamer.dreams
+
+    def stale(self: Dreamer, recorded: Recorded, sleep: object, stages: object = ()) -> object:
+        self.first = getattr(self, "first", stages)
+        return dreams(self, recorded, sleep, self.first)
+
+    patch.setattr(Dreamer, "dreams", stale)
+
+
 def learns_from_classifying(patch: pytest.MonkeyPatch) -> None:
     """A reader that changes what it reads."""
     classify = Reader.classify
@@ -274,6 +285,7 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         saves_without_a_copy,
         commits_before_all_have_saved,
         forgets_how_often_it_slept,
+        dreams_with_the_weights_of_its_first_sleep,
         learns_from_classifying,
         forgets_boundaries,
         keeps_the_score_of_lost_events,
