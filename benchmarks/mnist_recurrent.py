@@ -24,7 +24,14 @@ NETWORKS = "500,500 500,500,500"
 PASSES = 5
 SEEDS = 1
 VIDEO = {"ticks": 8, "kept": 0.3, "read": [3, 5], "lanes": 2}
-CONSTANTS = {"phase": 1, "precision": "bfloat16", "directions": 16, "rate": 0.3, "video": VIDEO}
+CONSTANTS = {
+    "phase": 1,
+    "precision": "bfloat16",
+    "directions": 16,
+    "damping": 0.3,
+    "label_strength": 1.5,
+    "video": VIDEO,
+}
 REVERSED = {"goodness": "negative_mean_of_squares"}
 
 Runs = Sequence[tuple[Run, Figures]]

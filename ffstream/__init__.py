@@ -1,7 +1,7 @@
 """ffstream: Forward-Forward networks that keep learning while they serve."""
 
 from ffstream.classify import Classification, Method, Reader
-from ffstream.config import ADAM, PLAIN, LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream.config import ADAM, PLAIN, RECURRENT, LayerConfig, NetworkConfig, ReadoutConfig
 from ffstream.errors import FFStreamError
 from ffstream.layer import Layer, LayerReport
 from ffstream.network import Network
@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ADAM",
     "PLAIN",
+    "RECURRENT",
     "Classification",
     "FFStreamError",
     "Layer",

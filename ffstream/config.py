@@ -105,6 +105,9 @@ PLAIN = LayerConfig(
 ADAM = LayerConfig(goodness="mean_of_squares", rule="adam", sharpness=10.0, rate=0.001, memory_weight=0.0, teach_above=0.0)
 """Adam as one would first try it: to compare with."""
 
+RECURRENT = LayerConfig(directions=16, damping=0.3)
+"""For the many small steps of a recurrent network: more directions buy nothing there."""
+
 
 @dataclass(frozen=True)
 class ReadoutConfig:

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from ffstream.config import NetworkConfig, ReadoutConfig
+from ffstream.config import LayerConfig, NetworkConfig, ReadoutConfig
 
 CONTEXT = 10
 """Symbols in a window (the paper's)."""
+
+LAYER = LayerConfig(damping=0.3)
+STRENGTH = 1.5
+"""Constants of the layers, and length of the label's vector as a share of the window's."""
 
 READOUT = ReadoutConfig(floor=0.02, damping=3.0)
 """What comes next is never certain: steps that stay large would learn the last few hundred symbols by heart."""
@@ -25,5 +29,11 @@ def sequence_network(symbols: int, context: int = CONTEXT, **others: Any) -> Net
     >>> sequence_network(30, units=(200, 200)).generates
     True
     """
-    chosen: dict[str, Any] = {"encoding": "symbols", "negatives": "generated_symbols", "readout": READOUT}
+    chosen: dict[str, Any] = {
+        "encoding": "symbols",
+        "negatives": "generated_symbols",
+        "layer": LAYER,
+        "label_strength": STRENGTH,
+        "readout": READOUT,
+    }
     return NetworkConfig(context, symbols, **(chosen | others))

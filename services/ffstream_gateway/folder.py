@@ -4,16 +4,16 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
-from ffstream.config import LayerConfig, NetworkConfig
+from ffstream.config import RECURRENT, LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
-from ffstream.sequence import sequence_network
+from ffstream.sequence import LAYER, sequence_network
 from ffstream.video import VideoConfig
 from ffstream_gateway.settings import Settings
 
@@ -28,8 +28,8 @@ SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "ti
 OF_SEQUENCES = {"batch": 100, "every": 1000}
 """Settings that are others where sequences are learned, unless they are given."""
 
-RECURRENT_DIRECTIONS = 16
-"""Directions that a recurrent network's layers treat one by one: it makes many small steps, and more buy nothing."""
+RECURRENT_STRENGTH = 1.5
+"""Length of the label's vector, as a share of a layer's state, above a recurrent network."""
 
 Made = TypeVar("Made")
 
@@ -84,13 +84,13 @@ def _network(
     *, task: str, precision: str, ticks: int | None, clip: int, inputs: int, classes: int, **shape: Any
 ) -> NetworkConfig:
     if task == "sequence":
-        return sequence_network(classes, inputs, layer=LayerConfig(precision=precision), **shape)
+        return sequence_network(classes, inputs, layer=replace(LAYER, precision=precision), **shape)
     if ticks is None and clip == 1:
         return NetworkConfig(inputs, classes, **shape, layer=LayerConfig(precision=precision))
     steps = ticks or clip
     read = (-(-steps // 4), steps) if clip > 1 else (-(-steps * 3 // 8), -(-steps * 5 // 8))
-    layer = LayerConfig(precision=precision, directions=RECURRENT_DIRECTIONS)
-    return NetworkConfig(inputs * clip, classes, **shape, layer=layer, video=VideoConfig(steps, clip, read=read))
+    layer, video = replace(RECURRENT, precision=precision), VideoConfig(steps, clip, read=read)
+    return NetworkConfig(inputs * clip, classes, **shape, layer=layer, video=video, label_strength=RECURRENT_STRENGTH)
 
 
 def _moving(video: VideoConfig | None) -> dict[str, int | None]:
