@@ -107,8 +107,8 @@ class TickActor:
         self._came(epoch, Side.BELOW, packed)
 
     @ray.method(concurrency_group="learn")
-    def mark(self, epoch: int, recorded: Recorded) -> None:
-        """A sleep, a barrier or a restore, which passes in its turn."""
+    def mark(self, epoch: int, recorded: Recorded, asked: None = None) -> None:
+        """A sleep, a barrier or a restore, which passes in its turn; a recurrent network's asks for no weights."""
         self._came(epoch, Side.BELOW, recorded)
 
     @ray.method(concurrency_group="learn")
