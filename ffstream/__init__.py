@@ -1,7 +1,7 @@
 """ffstream: Forward-Forward networks that keep learning while they serve."""
 
 from ffstream.classify import Classification, Method, Reader
-from ffstream.config import ADAM, PLAIN, RECURRENT, LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream.config import ADAM, PLAIN, RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig, ReadoutConfig
 from ffstream.errors import FFStreamError
 from ffstream.layer import Layer, LayerReport
 from ffstream.network import Network
@@ -17,6 +17,7 @@ __all__ = [
     "ADAM",
     "PLAIN",
     "RECURRENT",
+    "UNSUPERVISED",
     "Classification",
     "FFStreamError",
     "Layer",

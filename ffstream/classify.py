@@ -6,7 +6,7 @@ label from above); ``shortlist`` lets one pass pick a few labels and both decide
 product is better than either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,14 +33,17 @@ class Method(Enum):
 
 @dataclass(frozen=True)
 class Classification:
-    """Labels [batch] and scores [batch, classes].
+    """Labels [batch], scores [batch, classes] and p_positive [batch].
 
     Scores sum to 1 over the labels that were tried: softmax of the logits for ``one_pass``, of ``sharpness * goodness`` for
-    ``goodness``, of their sum for ``shortlist``; labels that were not tried have 0.
+    ``goodness``, of their sum for ``shortlist``; labels that were not tried have 0. ``p_positive`` is how probable it is that
+    the frame is a positive, ``sigmoid(sharpness * (goodness - threshold))`` (equation 1): with its label, or with the neutral
+    one for ``one_pass``. The less, the stranger the frame is to the network.
     """
 
     labels: Tensor
     scores: Tensor
+    p_positive: Tensor
 
 
 class Ascent:
@@ -56,24 +59,25 @@ class Ascent:
         self.views = LabelViews(config.classes, config.label_strength, config.symbols)
         self._goodness = GOODNESS[config.layer.goodness]
 
-    def logits(self, frames: Tensor) -> Tensor:
-        """The readout's logits for the neutral label: ``[batch, classes]``."""
-        x = self.views.neutral(frames)
-        logits = torch.zeros(len(frames), self.views.classes)
-        for stage in self.stages:
-            x = self._goodness.normalize(forward(stage.layer, x))
-            logits = correct(stage.readout, x, logits)
-        return logits
+    def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
+        logits, by_layer = torch.zeros(len(frames), self.views.classes), torch.zeros(len(frames), len(self.stages))
+        for index, (goodness, h) in enumerate(self._passed(self.views.neutral(frames))):
+            by_layer[:, index] = goodness
+            logits = correct(self.stages[index].readout, h, logits)
+        return logits, by_layer
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
-        x = self.views.labelled(frames, labels)
-        columns = []
+        passed = self._passed(self.views.labelled(frames, labels))
+        return torch.stack([goodness for goodness, _ in passed], dim=1)
+
+    def _passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
         for stage in self.stages:
             activities = forward(stage.layer, x)
-            columns.append(self._goodness.value(activities))
             x = self._goodness.normalize(activities)
-        return torch.stack(columns, dim=1)
+            yield self._goodness.value(activities), x
 
 
 class Reader:
@@ -104,17 +108,18 @@ class Reader:
             raise ConfigError(f"shortlist: got {shortlist}, expected at least 1 label")
         if method is not Method.ONE_PASS and not self.config.wrong_labels:
             raise ConfigError(f"method: got {method.value}, expected one_pass: this network's layers never see a label")
-        if self.cold:
+        if not self.stages:
             scores = torch.full((len(frames), self.config.classes), 1 / self.config.classes)
-        elif method is Method.ONE_PASS:
-            scores = self.logits(frames).softmax(dim=1)
-        elif method is Method.GOODNESS:
+            return Classification(scores.argmax(dim=1), scores, torch.full((len(frames),), 0.5))
+        if method is Method.ONE_PASS or self.cold:
+            logits, by_layer = self._passage.neutral(frames)
+            scores = logits.softmax(dim=1)
+            return Classification(scores.argmax(dim=1), scores, self._p_positive(self._counted(by_layer)))
+        if method is Method.GOODNESS:
             tried = torch.arange(self.config.classes).expand(len(frames), -1)
-            scores = self._by_goodness(frames, tried)
-        else:
-            logits, tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1)
-            scores = self._by_goodness(frames, tried, logits)
-        return Classification(scores.argmax(dim=1), scores)
+            return self._by_goodness(frames, tried)
+        logits, tried = self.logits(frames).topk(min(shortlist, self.config.classes), dim=1)
+        return self._by_goodness(frames, tried, logits)
 
     def play(self) -> Playing:
         """Begin a clip that is classified while it plays.
@@ -128,17 +133,28 @@ class Reader:
 
     def logits(self, frames: Tensor) -> Tensor:
         """The readout's logits for the neutral label: ``[batch, classes]``."""
-        return self._passage.logits(frames)
+        return self._passage.neutral(frames)[0]
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
         return self._passage.goodness(frames, labels)
 
-    def _by_goodness(self, frames: Tensor, tried: Tensor, logits: Tensor | float = 0.0) -> Tensor:
-        """Scores [batch, classes] after trying the labels ``tried`` [batch, k], whose ``logits`` [batch, k] count too."""
+    def _by_goodness(self, frames: Tensor, tried: Tensor, logits: Tensor | float = 0.0) -> Classification:
+        """Try the labels ``tried`` [batch, k], whose ``logits`` [batch, k] count too."""
         batch, k = tried.shape
         by_layer = self.goodness(frames.repeat_interleave(k, dim=0), tried.reshape(-1))
-        counted = by_layer[:, 1:] if self.config.video is None and by_layer.shape[1] > 1 else by_layer
-        goodness = counted.mean(dim=1).view(batch, k)
-        scores = (self.config.layer.sharpness * goodness + logits).softmax(dim=1)
-        return torch.zeros(batch, self.config.classes).scatter_(1, tried, scores)
+        goodness = self._counted(by_layer).view(batch, k)
+        shares = (self.config.layer.sharpness * goodness + logits).softmax(dim=1)
+        scores = torch.zeros(batch, self.config.classes).scatter_(1, tried, shares)
+        chosen = goodness.gather(1, shares.argmax(dim=1, keepdim=True))[:, 0]
+        return Classification(scores.argmax(dim=1), scores, self._p_positive(chosen))
+
+    def _counted(self, by_layer: Tensor) -> Tensor:
+        """``[batch, depth]`` to ``[batch]``: mean over the layers, but for a first one that is shown the label."""
+        told = self.config.video is None and self.config.wrong_labels and by_layer.shape[1] > 1
+        return (by_layer[:, 1:] if told else by_layer).mean(dim=1)
+
+    def _p_positive(self, goodness: Tensor) -> Tensor:
+        layer = self.config.layer
+        threshold = GOODNESS[layer.goodness].threshold if layer.threshold is None else layer.threshold
+        return torch.sigmoid(layer.sharpness * (goodness - threshold))

@@ -105,6 +105,10 @@ PLAIN = LayerConfig(
 ADAM = LayerConfig(goodness="mean_of_squares", rule="adam", sharpness=10.0, rate=0.001, memory_weight=0.0, teach_above=0.0)
 """Adam as one would first try it: to compare with."""
 
+UNSUPERVISED = LayerConfig(goodness="mean_of_squares", sharpness=30.0, rate=0.1)
+"""For frames without labels (``negatives="hybrid_frames"``, section 3.2). No unit can speak against a frame there: opponent
+goodness is worse than layers that do not learn (``benchmarks/README.md``)."""
+
 RECURRENT = LayerConfig(directions=16, damping=0.3)
 """For the many small steps of a recurrent network: more directions buy nothing there."""
 

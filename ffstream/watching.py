@@ -70,17 +70,21 @@ class Watching:
         self.config, self.video, self.stages = config, config.video, stages
         self.teller = Teller(config)
 
-    def logits(self, frames: Tensor) -> Tensor:
-        """The readouts' logits from the mean states over the ticks that are read, label neutral: ``[batch, classes]``."""
+    def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """With the neutral label, over the ticks that are read: the readouts' logits from the mean states [batch, classes], and
+        the mean goodness of every layer [batch, depth].
+        """
         gaze = Gaze(self.config, self.stages, self.teller.neutral(len(frames)))
         sums = [torch.zeros(len(frames), units) for units in self.config.units]
-        for _ in self._read(gaze, frames):
+        by_tick = []
+        for goodness in self._read(gaze, frames):
+            by_tick.append(goodness)
             sums = [total + state for total, state in zip(sums, gaze.states, strict=True)]
         logits = torch.zeros(len(frames), self.config.classes)
         ticks = self.video.read[1] - self.video.read[0] + 1
         for stage, total in zip(self.stages, sums, strict=True):
             logits = correct(stage.readout, total / ticks, logits)
-        return logits
+        return logits, torch.stack(by_tick).mean(dim=0)
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Mean goodness of every layer over the ticks that are read, for frames with labels [batch]: ``[batch, depth]``."""

@@ -72,10 +72,11 @@ class ChainName(StrEnum):
 
 
 class TaskName(StrEnum):
-    """What a network learns: frames of numbers, or sequences of symbols."""
+    """What a network learns: frames of numbers with labels, sequences of symbols, or square images without labels."""
 
     FRAMES = "frames"
     SEQUENCE = "sequence"
+    UNSUPERVISED = "unsupervised"
 
 
 class MethodName(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
-from ffstream.config import RECURRENT, LayerConfig, NetworkConfig
+from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
@@ -85,6 +85,9 @@ def _network(
 ) -> NetworkConfig:
     if task == "sequence":
         return sequence_network(classes, inputs, layer=replace(LAYER, precision=precision), **shape)
+    if task == "unsupervised":
+        layer = replace(UNSUPERVISED, precision=precision)
+        return NetworkConfig(inputs, classes, **shape, layer=layer, negatives="hybrid_frames")
     if ticks is None and clip == 1:
         return NetworkConfig(inputs, classes, **shape, layer=LayerConfig(precision=precision))
     steps = ticks or clip
@@ -99,7 +102,9 @@ def _moving(video: VideoConfig | None) -> dict[str, int | None]:
 
 
 def _task(network: NetworkConfig) -> str:
-    return "frames" if network.symbols is None else "sequence"
+    if network.symbols is not None:
+        return "sequence"
+    return "frames" if network.wrong_labels else "unsupervised"
 
 
 def open_alphabet(settings: Settings, network: NetworkConfig) -> Alphabet | None:
@@ -125,6 +130,8 @@ def _described(settings: Settings) -> dict[str, Any]:
         shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
         return described | shape | {"batch": _chosen(settings, "batch")}
     _refuse(settings, ("alphabet", "context"), "only --task sequence has one")
+    if settings.task == "unsupervised":
+        _refuse(settings, ("ticks", "clip"), "a recurrent network needs labels")
     if settings.like is None:
         return described
     data = load(settings.like)

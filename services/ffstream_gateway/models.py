@@ -78,10 +78,13 @@ class FrameState(BaseModel):
 class Classified(BaseModel):
     """Labels and scores [frames, classes], with the version of the weights that gave them."""
 
-    model_config = _example(labels=[1], scores=[[0.2, 0.8]], method="goodness", seq=120, status="live")
+    model_config = _example(labels=[1], scores=[[0.2, 0.8]], p_positive=[0.97], method="goodness", seq=120, status="live")
 
     labels: list[int]
     scores: list[list[float]]
+    p_positive: Annotated[
+        list[float], Field(description="how probably each frame is one to be seen, with its label; the less, the stranger")
+    ]
     method: str
     seq: Annotated[int, Field(description="event up to which these weights have learned")]
     status: Annotated[str, Field(description="cold before anything was learned: all labels score the same")]

@@ -114,7 +114,10 @@ async def classify(
     service: The,
     raw: Raw,
     content_type: ContentType = "",
-    method: Annotated[Method, Query(description="how a label is chosen")] = Method.GOODNESS,
+    method: Annotated[
+        Method | None,
+        Query(description="how a label is chosen; by goodness if not given, by one pass where no layer sees labels"),
+    ] = None,
     shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for both to decide")] = 3,
 ) -> Response:
     """Classify frames with the newest published weights. Never learns; answers in every state."""
@@ -122,9 +125,10 @@ async def classify(
     return Response(answer, media_type=bodies.JSON)
 
 
-def _classify(service: Service, raw: bytes, content_type: str, method: Method, shortlist: int) -> bytes:
+def _classify(service: Service, raw: bytes, content_type: str, method: Method | None, shortlist: int) -> bytes:
     """The answer, written in the thread that has found it: the loop that all others wait for has enough to do."""
     reader = service.stream.reader
+    method = method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS)
     try:
         body = bodies.read(content_type, raw, reader.config, labels=False)
         frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
@@ -134,6 +138,7 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method, s
     answer = {
         "labels": found.labels.numpy(),
         "scores": found.scores.double().numpy(),
+        "p_positive": found.p_positive.double().numpy(),
         "method": method.value,
         "seq": reader.seq,
         "status": "cold" if reader.cold else "live",

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     folder: Path = Path("ffstream-data")
     chain: Literal["ray", "in-process"] = "ray"
-    task: Literal["frames", "sequence"] = "frames"
+    task: Literal["frames", "sequence", "unsupervised"] = "frames"
     alphabet: str = "letters"
     context: int = Field(10, ge=1)
     like: str | None = None

@@ -20,7 +20,7 @@ def test_cold(cold, kind, method):
     answer = cold.classify(np.random.default_rng(0).random((2, 64)), kind, method=method)
     assert answer.status_code == 200
     found = answer.json()
-    assert found.keys() == {"labels", "scores", "method", "seq", "status"}
+    assert found.keys() == {"labels", "scores", "p_positive", "method", "seq", "status"}
     assert (found["method"], found["seq"], found["status"]) == (method, 0, "cold")
     np.testing.assert_allclose(found["scores"], np.full((2, 10), 0.1), rtol=1e-6)
     assert len(found["labels"]) == 2
@@ -39,6 +39,26 @@ def test_cold_while_the_chain_opens(gateway, frames):
     assert app.classify(frames[0][:2]).json()["status"] == "live"
 
 
+def test_without_labels(gateway, frames):
+    """Digits without a label are all it learns from; noise is stranger to it than digits, and the readout waits for labels."""
+    x, y = frames
+    app = gateway.open(task="unsupervised", units=(80, 80), every=125)
+    app.accepted(x[:1000], None)
+    app.settle()
+    digits, noise = x[1000:1200], np.random.default_rng(0).permuted(x[1000:1200], axis=1)
+    known, strange = (app.classify(each).json() for each in (digits, noise))
+    assert (known["method"], known["status"]) == ("one_pass", "cold")
+    assert np.mean(known["p_positive"]) > np.mean(strange["p_positive"]) + 0.1
+    app.accepted(x[:1000], y[:1000])
+    app.settle()
+    found = app.classify(digits).json()
+    assert found["status"] == "live"
+    assert np.mean(np.array(found["labels"]) == y[1000:1200]) > 0.8
+    refused = app.classify(digits, method="goodness")
+    assert refused.status_code == 422
+    assert "never see a label" in refused.json()["detail"]
+
+
 def test_live_in_every_way_and_nothing_changes(gateway, frames):
     x, y = frames
     app = gateway.open()
@@ -55,6 +75,7 @@ def test_live_in_every_way_and_nothing_changes(gateway, frames):
             assert found["labels"] == expected.labels.tolist()
             np.testing.assert_allclose(found["scores"], expected.scores, rtol=1e-5)
             np.testing.assert_allclose(np.sum(found["scores"], axis=1), 1, rtol=1e-5)
+            np.testing.assert_allclose(found["p_positive"], expected.p_positive, rtol=1e-4)
     for shortlist in (1, 10, 1000):
         found = app.classify(fed, method="shortlist", shortlist=shortlist).json()
         assert (np.count_nonzero(found["scores"], axis=1) <= shortlist).all()
