@@ -18,6 +18,7 @@ MINUTES ?= 30
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak
+.PHONY: bench-mnist-unsupervised bench-novelty
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -78,6 +79,12 @@ bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hour
 
 bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, with negatives that the network generates (AESOP=FILE, a text)
 	$(BIN)/python -m benchmarks.aesop --data $(AESOP) $(BENCH)
+
+bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, hours; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.mnist_unsupervised --data $(MNIST) $(BENCH)
+
+bench-novelty: $(STAMP)  ## digits that were never seen, told without labels, beside scikit-learn (MNIST=FOLDER; half an hour)
+	$(BIN)/python -m benchmarks.novelty --data $(MNIST)
 
 bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
 	$(BIN)/python -m benchmarks.recovery

@@ -20,6 +20,7 @@ from benchmarks.runs import Figures, Run, errors_of, part_of
 from ffstream import Method, Network, NetworkConfig, Reader
 from ffstream.datasets import Dataset
 from ffstream.frames import to_tensor
+from ffstream.labels import UNLABELLED
 from ffstream.masks import side_of
 from ffstream.message import Batch, Position
 from ffstream.outcome import Learned, Published, Saved
@@ -88,11 +89,24 @@ def _order(seed: int, number: int, frames: int) -> NDArray[np.int64]:
     return keyed(seed, "order", number).permutation(frames)
 
 
+def some_labels(data: Dataset, count: int | None) -> NDArray[np.int64]:
+    """Labels of the data set's frames, all but ``count`` of them taken away; as many of every class as can be."""
+    if count is None:
+        return data.y
+    order = keyed(0, "labels", count).permutation(len(data.y))
+    by_class = [order[data.y[order] == label] for label in range(data.classes)]
+    kept = [rows[place] for place in range(max(map(len, by_class))) for rows in by_class if place < len(rows)][:count]
+    labels = np.full_like(data.y, UNLABELLED)
+    labels[kept] = data.y[kept]
+    return labels
+
+
 class Epochs:
     """One run: passes of wake and sleep, a checkpoint and a look after each.
 
     Args:
-        run: the network's constants, with ``phase`` micro-batches a phase, and ``shift`` where frames are to be moved.
+        run: the network's constants, with ``phase`` micro-batches a phase, ``shift`` where frames are to be moved, and
+            ``labels`` where so many frames only have one, the same for all seeds.
         data: name of the data set.
         checkpoints: folder of this run's checkpoints; what is found there is gone on from.
     """
@@ -102,6 +116,7 @@ class Epochs:
         self.data = part_of(data, run.part)
         self.config: NetworkConfig = network_config(run.constants, run, self.data.inputs, self.data.classes)
         self.frames = EndlessFrames(self.data, run.seed, run.constants.get("shift", 0))
+        self.labels = some_labels(self.data, run.constants.get("labels"))
         self.checkpoints = checkpoints
         start = next(manifests(checkpoints, self.config.digest()), None)
         self.seq = start.seq if start else 0
@@ -127,7 +142,7 @@ class Epochs:
         wrong = 0
         for number, start in enumerate(range(first, first + length, batch), start=1):
             numbers = np.arange(start, min(start + batch, first + length))
-            labels = torch.from_numpy(self.data.y[self.frames.rows(numbers)])
+            labels = torch.from_numpy(self.labels[self.frames.rows(numbers)])
             position = Position(self._next())
             self.network.wake(
                 Batch(position, Polarity.POSITIVE, self.frames.recall(numbers), labels, torch.from_numpy(numbers))
@@ -136,8 +151,9 @@ class Epochs:
                 self._sleep(steps=(number - 1) % phase + 1)
             for outcome in self.network.outcomes(0):
                 if isinstance(outcome, Learned):
-                    wrong += int((outcome.logits.argmax(dim=1) != outcome.labels).sum())
-        return wrong / length
+                    known = outcome.labels != UNLABELLED
+                    wrong += int((outcome.logits.argmax(dim=1) != outcome.labels)[known].sum())
+        return wrong / int((self.labels != UNLABELLED).sum())
 
     def _sleep(self, steps: int) -> None:
         sleep = Sleep(steps, self.config.batch, "every")
@@ -155,7 +171,7 @@ class Epochs:
 
     def _look(self, wrong: float) -> None:
         every = self.passes % LOOK_EVERY == 0 or self.passes == self.run.passes
-        methods = tuple(Method) if every else (Method.ONE_PASS,)
+        methods = tuple(Method) if every and self.config.wrong_labels else (Method.ONE_PASS,)
         reader, parts = self.reader(), np.array_split(self.data.x_held, max(1, len(self.data.x_held) // 500))
         predicted = {
             method.value: np.concatenate([reader.classify(to_tensor(part), method).labels.numpy() for part in parts])

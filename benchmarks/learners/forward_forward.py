@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
 
-OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength", "negatives")
+OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength", "negatives", "labels")
 """Constants of a run that are not fields of the layer's configuration."""
 
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
@@ -64,10 +64,10 @@ def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForwar
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:
     """Defaults of the library; ``constants`` may name a ``rule``, fields of its :class:`LayerConfig` that differ, a
-    ``label_strength``, and the settings of a ``video`` network.
+    ``label_strength``, ``negatives``, and the settings of a ``video`` network.
     """
     layer = layer_config(constants)
-    chosen = {"label_strength": constants["label_strength"]} if "label_strength" in constants else {}
+    chosen = {name: constants[name] for name in ("label_strength", "negatives") if name in constants}
     video = video_config(constants)
     return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer, video=video, **chosen)
 

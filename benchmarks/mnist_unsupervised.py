@@ -1,0 +1,114 @@
+"""The paper's section 3.2: layers that learn from frames and hybrids of frames, and a softmax that learns from labels.
+
+``python -m benchmarks.mnist_unsupervised --data FOLDER`` (or ``make bench-mnist-unsupervised``). No layer sees a label: wake
+brings the frames as they are, sleep pairs of them mixed by masks of large regions. The readout learns from whatever labels
+come: from all, and, for the curve of label efficiency, from 10, 100 and 1,000. Every constant was chosen on the last 10,000
+training images. A run takes long: it leaves a checkpoint after every pass and goes on from it.
+"""
+
+import functools
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.ledger import Ledger
+from benchmarks.mnist_supervised import measure
+from benchmarks.report import options, percent, plot, table, verdict, write
+from benchmarks.runs import Figures, Run
+from ffstream import UNSUPERVISED
+
+TARGET = 1.37
+"""Test error in percent with all labels (the paper's: 2000 units a layer, 100 epochs, a softmax on the last three layers)."""
+
+UNITS = (2000, 2000, 2000, 2000)
+PASSES = 10
+SEEDS = 1
+LABELS = (10, 100, 1000)
+"""Frames with a label, beside all; the layers learn from every frame."""
+
+CONSTANTS = {
+    "phase": 10,
+    "precision": "bfloat16",
+    "negatives": "hybrid_frames",
+    "goodness": UNSUPERVISED.goodness,
+    "sharpness": UNSUPERVISED.sharpness,
+    "rate": UNSUPERVISED.rate,
+}
+
+READING = "one_pass"
+
+
+def error(figures: list[Figures]) -> float:
+    """Share of frames held out that are wrong after the last pass: mean over the seeds."""
+    return mean(each.held_out[-1][READING] for each in figures)
+
+
+def report(results: Path, by_labels: dict[str, list[Figures]], name: str, title: str) -> None:
+    """Table and learning curves."""
+    rows = [
+        [labels, percent(error(figures)), f"{mean(each.seconds for each in figures) / 3600:.2f}"]
+        for labels, figures in by_labels.items()
+    ]
+    header = ["labels", "error held out, %", "hours"]
+    write(results / f"{name}.md", f"# MNIST, unsupervised\n\n{title}\n\n{table(header, rows)}")
+    plot(results / f"{name}.png", lambda axes: _draw_curves(axes, by_labels, title))
+
+
+def _draw_curves(axes: Any, by_labels: dict[str, list[Figures]], title: str) -> None:
+    for labels, figures in by_labels.items():
+        looks = figures[0].looks
+        passes, errors = [look["passes"] for look in looks], [100 * look[READING] for look in looks]
+        axes.plot(passes, errors, marker=".", label=f"{labels} labels")
+    axes.axhline(TARGET, color="gray", linestyle=":", label="Hinton 2022, 100 epochs, all labels")
+    axes.set(xlabel="passes", ylabel="error held out, %", yscale="log", title=title)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.legend()
+    axes.grid(alpha=0.3, which="both")
+
+
+def main() -> None:
+    """Measure what is not measured yet, then say what came of it."""
+    parser = options(__doc__)
+    parser.set_defaults(seeds=SEEDS)
+    parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000,2000")
+    parser.add_argument("--labels", nargs="*", type=int, default=list(LABELS), help="frames with a label, beside all")
+    parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
+    parser.add_argument(
+        "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
+    )
+    given = parser.parse_args()
+
+    resumed = functools.partial(measure, given.checkpoints)
+    record = given.results / "mnist_unsupervised.jsonl"
+    ledger = Ledger(record, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    units = tuple(int(width) for width in given.units.split(","))
+    told: dict[str, dict[str, int]] = {"all": {}} | {
+        f"{count:,}": {"labels": count} for count in sorted(given.labels, reverse=True)
+    }
+    runs = {
+        name: [Run("ffstream", CONSTANTS | some, units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]
+        for name, some in told.items()
+    }
+    for each in runs.values():
+        ledger.complete(each)
+
+    widths = "-".join(map(str, units))
+    title = f"784-{widths}, {given.passes} passes, {given.part}, means of {given.seeds} seeds"
+    by_labels = {name: [ledger[run] for run in each] for name, each in runs.items()}
+    report(given.results, by_labels, f"mnist_unsupervised-{widths}-{given.part}", title)
+    value = 100 * error(by_labels["all"])
+    verdict(
+        "mnist-unsupervised",
+        value=value,
+        target=TARGET,
+        met=value <= TARGET and given.part == "test",
+        passes=given.passes,
+        seeds=given.seeds,
+        **{f"labels_{count}": 100 * error(by_labels[f"{count:,}"]) for count in given.labels},
+    )
+
+
+if __name__ == "__main__":
+    main()
