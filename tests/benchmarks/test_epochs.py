@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.epochs import EndlessFrames, Epochs, shifted
+from benchmarks.epochs import EndlessFrames, Epochs, shifted, some_labels
 from benchmarks.runs import Run
 from ffstream.datasets import load
 from ffstream.frames import to_tensor
+from ffstream.labels import UNLABELLED
 
 RUN = Run("ffstream", {"phase": 3, "shift": 1}, units=(30, 20), batch=100, passes=3)
 
@@ -48,3 +49,22 @@ def test_shifted_moves_down_and_right_and_lets_nothing_in():
         [0, 0, 7, 0, 0, 0, 0, 0, 0],
     ]
     assert shifted(frame.expand(4, -1), moves).tolist() == expected
+
+
+def test_few_labels_are_spread_over_the_classes_and_layers_learn_all_the_same(tmp_path):
+    digits = load("digits")
+    labels = some_labels(digits, 23)
+    known = labels != UNLABELLED
+    assert known.sum() == 23
+    assert (labels[known] == digits.y[known]).all()
+    assert set(np.bincount(labels[known])) == {2, 3}
+    assert (some_labels(digits, None) == digits.y).all()
+    constants = {"phase": 3, "negatives": "hybrid_frames", "goodness": "mean_of_squares", "sharpness": 30.0, "rate": 0.1}
+    few, many = (
+        Epochs(replace(RUN, constants=constants | {"labels": count}, passes=2), "digits", tmp_path / str(count))
+        for count in (30, 900)
+    )
+    errors = [each.complete().held_out[-1]["one_pass"] for each in (few, many)]
+    assert errors[1] < errors[0] < 0.85
+    weights = [each.network.states()["layer-1"]["layer.weights"] for each in (few, many)]
+    assert torch.equal(*weights), "no layer knows who has a label"
