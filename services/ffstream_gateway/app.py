@@ -12,6 +12,7 @@ from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.looks import Looks
 from ffstream_gateway.metrics import Metrics, Timed
 from ffstream_gateway.moments import Moments
+from ffstream_gateway.origin import SameOrigin
 from ffstream_gateway.service import Service
 from ffstream_gateway.settings import Settings
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.moments = Moments(service, metrics)
     app.state.looks = Looks(service)
     app.add_middleware(BodyLimit, limit=settings.max_body)
+    app.add_middleware(SameOrigin)
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
     app.include_router(routes.router)

@@ -74,15 +74,16 @@ class Recent:
     Args:
         clock: Unix time.
 
-    ``version`` grows with every change, ``woke_at`` is when the last sleep was over.
+    ``version`` grows with every change, ``seq`` is the last event that was taken in, ``woke_at`` when the last sleep was over.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.woke_at: float | None = None
-        self.version = 0
+        self.version = self.seq = 0
         self._clock = clock
         self._lock = threading.Lock()
         self._learned: deque[Learned] = deque()
+        self._frames = 0
         self._dreamt: list[Dreamt] = []
         self._slept: Slept | None = None
         self._curve: list[Point] = []
@@ -92,6 +93,7 @@ class Recent:
         """Forget what came of events that do not hold: they will come out of the chain again, or were left behind."""
         with self._lock:
             self._learned = deque(each for each in self._learned if holds(each.seq))
+            self._frames = sum(len(each.ids) for each in self._learned)
             self._dreamt = [each for each in self._dreamt if holds(each.seq)]
             self._slept = self._slept if self._slept and holds(self._slept.seq) else None
             self._curve = [each for each in self._curve if holds(each.seq)]
@@ -99,13 +101,17 @@ class Recent:
 
     def observe(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
         """Take in what has come out; ``progress`` is what it has come to."""
-        if not outcomes:
-            return
+        if outcomes:
+            self._take(outcomes, progress)
+        self.seq = progress.seq
+
+    def _take(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
         with self._lock:
             for outcome in outcomes:
                 match outcome:
                     case Learned():
                         self._learned.append(outcome)
+                        self._frames += len(outcome.ids)
                     case Dreamt() if outcome.polarity is Polarity.NEGATIVE:
                         self._dream(outcome)
                     case Slept():
@@ -121,9 +127,8 @@ class Recent:
             self._dreamt.append(dreamt)
 
     def _forget(self) -> None:
-        kept = sum(len(each.ids) for each in self._learned)
-        while self._learned and kept - len(self._learned[0].ids) >= FRAMES:
-            kept -= len(self._learned.popleft().ids)
+        while self._learned and self._frames - len(self._learned[0].ids) >= FRAMES:
+            self._frames -= len(self._learned.popleft().ids)
 
     def _draw(self, progress: Progress) -> None:
         due = self._curve[-1].labelled + self._every if self._curve else 1

@@ -37,6 +37,21 @@ def test_nothing_else_is(shared, refused, name):
     refused(shared.http.get(f"/page/{name}"), 404)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(("verb", "path"), [("POST", "/sleep"), ("PUT", "/feeding"), ("POST", "/snapshots/1/restore")])
+def test_pages_of_others_may_change_nothing(shared, refused, site, verb, path):
+    before = shared.kept
+    answer = shared.http.request(verb, path, headers={"sec-fetch-site": site}, json={"paused": True})
+    refused(answer, 403, "cross-origin", "Sec-Fetch-Site")
+    assert shared.get("/feeding") == {"paused": False}
+    assert shared.kept == before
+
+
+def test_its_own_page_may(shared):
+    answer = shared.http.put("/feeding", headers={"sec-fetch-site": "same-origin"}, json={"paused": False})
+    assert answer.status_code == 200
+
+
 def test_events_end_when_the_server_stops(gateway, frames):
     app = gateway.open().settle()
     app.accepted(frames[0][:50], frames[1][:50])

@@ -168,6 +168,19 @@ def test_latencies_are_those_of_classify(live, frames):
     assert 0 < latency.p50 <= latency.p99
 
 
+def test_what_is_replayed_counts_once(gateway, frames):
+    broken = []
+    gateway.break_wake(lambda first: first > 100 and not broken and not broken.append(first), after=True)
+    app = gateway.open(every=50)
+    app.accepted(frames[0][:150], frames[1][:150])
+    app.settle()
+    assert broken
+    look = app.get("/recent")
+    assert look["confusion"]["frames"] == app.get("/status")["labelled"] == 150
+    labelled = [point["labelled"] for point in look["curve"]]
+    assert labelled == sorted(set(labelled))
+
+
 def test_a_restore_takes_back_what_is_seen(live, frames):
     seq = live.http.post("/snapshots").json()["seq"]
     live.settle()

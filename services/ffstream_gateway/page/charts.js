@@ -1,32 +1,33 @@
 // Charts in plain SVG and tables.
 import { count, draw, make, named, percent } from "./dom.js";
 
-const WIDTH = 640;
 const HEIGHT = 190;
 const LEFT = 40;
 const BOTTOM = 22;
 
-export function curve(points) {
+// As wide as its place, so that its text has the size of the page's.
+export function curve(points, place) {
+  const width = Math.min(900, Math.max(260, place));
   if (points.length === 0) return make("p", { class: "quiet" }, "No labelled frame has been learned yet.");
   const last = points[points.length - 1];
   const lowest = Math.min(...points.map((point) => point.accuracy));
   const floor = Math.max(0, Math.floor(lowest * 10 - 0.5) / 10);
   const first = points[0].labelled;
   const across = Math.max(1, last.labelled - first);
-  const x = (labelled) => LEFT + ((labelled - first) / across) * (WIDTH - LEFT - 8);
+  const x = (labelled) => LEFT + ((labelled - first) / across) * (width - LEFT - 8);
   const y = (accuracy) => 8 + ((1 - accuracy) / (1 - floor || 1)) * (HEIGHT - BOTTOM - 8);
   const line = points.map((point) => `${x(point.labelled).toFixed(1)},${y(point.accuracy).toFixed(1)}`).join(" ");
   const summary = `Prequential accuracy, from ${percent(points[0].accuracy)} to ${percent(last.accuracy)} after ${count(last.labelled)} labelled frames`;
-  const chart = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary });
+  const chart = draw("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": summary });
   for (const share of [floor, (1 + floor) / 2, 1]) {
-    chart.append(draw("line", { class: "axis", x1: LEFT, x2: WIDTH - 8, y1: y(share), y2: y(share) }));
+    chart.append(draw("line", { class: "axis", x1: LEFT, x2: width - 8, y1: y(share), y2: y(share) }));
     chart.append(draw("text", { x: LEFT - 6, y: y(share) + 4, "text-anchor": "end" }, percent(share, 0)));
   }
   const base = HEIGHT - BOTTOM;
   chart.append(draw("polygon", { class: "area", points: `${x(first)},${base} ${line} ${x(last.labelled)},${base}` }));
   chart.append(draw("polyline", { class: "curve", points: line }));
   chart.append(draw("text", { x: LEFT, y: HEIGHT - 6 }, `${count(first)}`));
-  chart.append(draw("text", { x: WIDTH - 8, y: HEIGHT - 6, "text-anchor": "end" }, `${count(last.labelled)} labelled frames`));
+  chart.append(draw("text", { x: width - 8, y: HEIGHT - 6, "text-anchor": "end" }, `${count(last.labelled)} labelled frames`));
   return chart;
 }
 
@@ -51,7 +52,7 @@ export function histogram(layer) {
   chart.append(draw("text", { x: 4, y: height - 6 }, from.toFixed(2)));
   chart.append(draw("text", { x: width - 4, y: height - 6, "text-anchor": "end" }, edges[edges.length - 1].toFixed(2)));
   const place = Math.min(width - 60, Math.max(60, x(layer.threshold)));
-  chart.append(draw("text", { x: place, y: height - 6, "text-anchor": "middle" }, `threshold ${layer.threshold}`));
+  chart.append(draw("text", { x: place, y: height - 6, "text-anchor": "middle" }, `threshold ${Number(layer.threshold.toFixed(3))}`));
   return make("div", {}, make("h3", {}, `Layer ${layer.layer}`), chart);
 }
 

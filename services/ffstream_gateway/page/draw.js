@@ -4,6 +4,7 @@ import { $, make, named, percent } from "./dom.js";
 
 const SIZE = 280;
 const PEN = 34;
+const PEN_PIXELS = 1.7;
 const STEP = 14;
 const FINE = 8;
 const SOON = 120;
@@ -16,13 +17,13 @@ export function setUpDrawing(shape) {
   }
   const help = "Draw with the pointer, or with the arrow keys while this is focused: space lowers and lifts the pen, Escape clears.";
   const box = make("canvas", { id: "box", class: "box", width: SIZE, height: SIZE, tabindex: 0, role: "application", "aria-label": `Drawing box. ${help}` });
-  const seen = make("canvas", { id: "seen", class: "picture seen", width: shape.side, height: shape.side, role: "img", "aria-label": "What the network gets" });
+  const seen = make("canvas", { id: "seen", class: "picture", width: shape.side, height: shape.side, role: "img", "aria-label": "What the network gets" });
   const clear = make("button", { type: "button", id: "clear" }, "Clear");
   const input = make("input", { type: "file", id: "image", accept: "image/*" });
   const file = make("label", { class: "file" }, "Image…", input);
   const answer = make("div", { id: "answer", class: "answer scroll", "aria-live": "polite" });
   place.replaceChildren(
-    make("div", { class: "drawing" }, box, make("div", { class: "actions" }, clear, file, seen)),
+    make("div", { class: "drawing" }, box, make("div", { class: "tools" }, seen, clear, file)),
     make("p", { class: "quiet" }, "Draw light on dark, or drop or choose an image (light grounds are inverted). It is fitted to the frame, classified, never learned."),
     answer);
   new Drawing(shape, box, seen, answer).connect(clear, input);
@@ -83,7 +84,7 @@ class Drawing {
 
   stroke(to) {
     const from = this.pen ?? to;
-    Object.assign(this.ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
+    Object.assign(this.ink, { lineWidth: Math.max(PEN, (PEN_PIXELS * SIZE) / this.shape.side), lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
     this.ink.beginPath();
     this.ink.moveTo(...from);
     this.ink.lineTo(to[0] + 0.01, to[1]);
@@ -181,7 +182,7 @@ function verdict(explained, shape) {
   const other = explained.by_goodness
     ? ` One pass says ${named(shape, explained.one_pass.label)} (${percent(explained.one_pass.scores[explained.one_pass.label], 0)}).`
     : "";
-  const strange = ` As a positive: ${percent(best.p_positive, 0)}.`;
+  const strange = ` Familiar: ${percent(best.p_positive, 0)}.`;
   const said = make("p", {}, "Looks like ", make("strong", { id: "looks-like" }, named(shape, best.label)), ` (${percent(best.scores[best.label], 0)}).${other}${strange}`);
   return [said, byLabel(explained, best, shape)];
 }

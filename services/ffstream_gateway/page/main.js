@@ -89,7 +89,7 @@ async function meet() {
 async function lookBack() {
   const look = await ask("/recent");
   $("window").textContent = count(look.window);
-  $("curve").replaceChildren(curve(look.curve));
+  $("curve").replaceChildren(curve(look.curve, $("curve").clientWidth));
   showFrames(look.frames, shape);
   const { frames, counts } = look.confusion;
   $("confusion").replaceChildren(...(counts && frames ? [confusions(counts, shape)] : []));
@@ -140,4 +140,5 @@ listen((next) => {
   }
 }, lost);
 setInterval(look, LOOK_EVERY);
+addEventListener("resize", () => { looked = null; });
 document.addEventListener("visibilitychange", look);
