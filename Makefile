@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 MUTATION_STAMP := $(VENV)/.installed-mutation
+BROWSER_STAMP := $(VENV)/.installed-browser
 MUTATED := build/mutated
 MNIST ?= openml:mnist_784
 AESOP ?= aesop.txt
@@ -14,7 +15,7 @@ BENCH ?= --workers 1
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test coverage mutate soak lint clean
+.PHONY: help install demo serve test test-page screenshots coverage mutate soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak
@@ -34,6 +35,16 @@ demo: $(STAMP)  ## stream digits to a service that learns while it answers (DATA
 
 serve: $(STAMP)  ## the service, left running, on http://127.0.0.1:8000 (DATA=FOLDER for MNIST)
 	$(BIN)/ffstream serve --like $(DATA)
+
+$(BROWSER_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	touch $@
+
+test-page: $(BROWSER_STAMP)  ## the live page in a real browser (needs Chromium: apt-get install chromium)
+	$(BIN)/pytest tests/page
+
+screenshots: $(BROWSER_STAMP)  ## pictures of the live page, in docs
+	$(BIN)/python examples/page_screenshots.py docs
 
 lint: $(STAMP)  ## style, types and the arrow of imports
 	$(BIN)/ruff check .

@@ -194,6 +194,7 @@ class Status(BaseModel):
         network={"inputs": 64, "classes": 10, "units": [500]},
         alphabet=None,
         version="0.1.0",
+        paused=False,
         error="ChainError: layer-1 has died",
     )
 
@@ -215,6 +216,7 @@ class Status(BaseModel):
     network: dict[str, Any]
     alphabet: Annotated[str | None, Field(description="what text is read with; null where frames are numbers")] = None
     version: str
+    paused: Annotated[bool, Field(description="whether frames are refused until somebody resumes the feeding")] = False
     error: str | None
 
 
@@ -344,6 +346,7 @@ def status(service: Service, version: str) -> Status:
         network=stream.config.to_dict(),
         alphabet=None if service.alphabet is None else service.alphabet.name,
         version=version,
+        paused=service.paused,
         error=service.error,
     )
 

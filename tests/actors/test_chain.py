@@ -72,11 +72,14 @@ def test_a_sequence_dreams_the_same_dreams(tmp_path: Path) -> None:
     streams = [Stream.in_process(TALE, schedule, folder=tmp_path / "a"), open_stream(TALE, schedule, folder=tmp_path / "b")]
     x, y = sequence(700, 5, 6)
     a, b = streams
+    slept = []
     for stream in streams:
         stream.feed(x[:400], y[:400])
         stream.snapshot()
-        stream.sleep(95)
+        slept.append(stream.sleep(95))
         stream.accept(x[400:], y[400:])
+    for part in ("frames", "labels", "ids"):
+        assert torch.equal(getattr(slept[0], part), getattr(slept[1], part)), "other dreams are shown"
     b.sequencer.request_sleep(1000)
     while b.progress.phase is not Phase.SLEEP:
         b.step(0.1)

@@ -97,6 +97,7 @@ def test_paused_takes_no_frames_and_learns_what_waits(gateway, refused, frames):
     assert app.get("/feeding") == {"paused": False}
     app.accepted(frames[0][:50])
     assert app.http.put("/feeding", json={"paused": True}).json() == app.get("/feeding") == {"paused": True}
+    assert app.get("/status")["paused"] is True
     answers = [
         app.feed(frames[0][50:60], frames[1][50:60]),
         app.http.post("/labels", json={"labels": [{"id": 1, "label": 3}]}),

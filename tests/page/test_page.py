@@ -38,16 +38,17 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        config = uvicorn.Config(create_app(self.settings), port=self.port, log_level="warning", timeout_graceful_shutdown=20)
+        config = uvicorn.Config(create_app(self.settings), port=self.port, log_level="warning")
         self.server = Server(config)
-        self._thread = threading.Thread(target=self.server.run)
+        self._thread = threading.Thread(target=self.server.run, daemon=True)
         self._thread.start()
         with Client(self.url) as client:
             client.ready(timeout=30)
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self._thread.join()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "it waits for those who listen"
 
     def feed(self, x: Any, y: Any) -> None:
         with Client(self.url) as client:
@@ -214,7 +215,7 @@ def test_an_image_is_fitted_and_inverted(visit):
 def test_a_file_that_is_no_image(visit):
     visited = visit()
     visited.page.set_input_files("#image", {"name": "not.png", "mimeType": "image/png", "buffer": b"nothing"})
-    visited.has("#answer", "no image")
+    visited.has("#draw", "no image")
 
 
 def test_the_buttons(visit, served, digits):

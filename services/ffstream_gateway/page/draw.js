@@ -21,17 +21,18 @@ export function setUpDrawing(shape) {
   const clear = make("button", { type: "button", id: "clear" }, "Clear");
   const input = make("input", { type: "file", id: "image", accept: "image/*" });
   const file = make("label", { class: "file" }, "Image…", input);
-  const answer = make("div", { id: "answer", class: "answer scroll", "aria-live": "polite" });
+  const said = make("p", { "aria-live": "polite" });
+  const answer = make("div", { id: "answer", class: "answer scroll" });
   place.replaceChildren(
     make("div", { class: "drawing" }, box, make("div", { class: "tools" }, seen, clear, file)),
     make("p", { class: "quiet" }, "Draw light on dark, or drop or choose an image (light grounds are inverted). It is fitted to the frame, classified, never learned."),
-    answer);
-  new Drawing(shape, box, seen, answer).connect(clear, input);
+    said, answer);
+  new Drawing(shape, box, seen, said, answer).connect(clear, input);
 }
 
 class Drawing {
-  constructor(shape, box, seen, answer) {
-    Object.assign(this, { shape, box, seen, answer, pen: null, lowered: false, cursor: [SIZE / 2, SIZE / 2], asked: 0 });
+  constructor(shape, box, seen, said, answer) {
+    Object.assign(this, { shape, box, seen, said, answer, pen: null, lowered: false, cursor: [SIZE / 2, SIZE / 2], asked: 0 });
     this.ink = box.getContext("2d", { willReadFrequently: true });
     this.clear();
   }
@@ -79,7 +80,12 @@ class Drawing {
     this.asked += 1;
     clearTimeout(this.soon);
     this.seen.getContext("2d").clearRect(0, 0, this.shape.side, this.shape.side);
-    this.answer.replaceChildren();
+    this.say();
+  }
+
+  say(words = [], table = []) {
+    this.said.replaceChildren(...words);
+    this.answer.replaceChildren(...table);
   }
 
   stroke(to) {
@@ -100,7 +106,7 @@ class Drawing {
     try {
       image = await createImageBitmap(file);
     } catch {
-      this.answer.replaceChildren(make("p", { class: "wrong-answer" }, "This file is no image that the browser can read."));
+      this.say([make("span", { class: "wrong-answer" }, "This file is no image that the browser can read.")]);
       return;
     }
     const scale = Math.min(SIZE / image.width, SIZE / image.height);
@@ -137,9 +143,9 @@ class Drawing {
     const frame = this.frame();
     try {
       const explained = await ask("/explain", "POST", { frame });
-      if (asked === this.asked) this.answer.replaceChildren(...verdict(explained, this.shape));
+      if (asked === this.asked) this.say(...verdict(explained, this.shape));
     } catch (error) {
-      if (asked === this.asked) this.answer.replaceChildren(make("p", { class: "wrong-answer" }, error.message));
+      if (asked === this.asked) this.say([make("span", { class: "wrong-answer" }, error.message)]);
     }
   }
 }
@@ -176,15 +182,16 @@ function bounds(data) {
   return right > left ? [left, top, right, bottom] : [0, 0, SIZE, SIZE];
 }
 
+// What is said, and the table that it rests on.
 function verdict(explained, shape) {
-  if (explained.status === "cold") return [make("p", {}, "Nothing is learned yet: every label is as likely.")];
+  if (explained.status === "cold") return [["Nothing is learned yet: every label is as likely."]];
   const best = explained.by_goodness ?? explained.one_pass;
   const other = explained.by_goodness
     ? ` One pass says ${named(shape, explained.one_pass.label)} (${percent(explained.one_pass.scores[explained.one_pass.label], 0)}).`
     : "";
   const strange = ` Familiar: ${percent(best.p_positive, 0)}.`;
-  const said = make("p", {}, "Looks like ", make("strong", { id: "looks-like" }, named(shape, best.label)), ` (${percent(best.scores[best.label], 0)}).${other}${strange}`);
-  return [said, byLabel(explained, best, shape)];
+  const label = make("strong", { id: "looks-like" }, named(shape, best.label));
+  return [["Looks like ", label, ` (${percent(best.scores[best.label], 0)}).${other}${strange}`], [byLabel(explained, best, shape)]];
 }
 
 function byLabel(explained, best, shape) {

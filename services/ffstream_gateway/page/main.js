@@ -126,7 +126,7 @@ $("snapshot").addEventListener("click", () => say(async () => `Snapshot ${(await
 
 $("pause").addEventListener("click", () => say(async () => {
   const { paused } = await ask("/feeding", "PUT", { paused: !moment?.paused });
-  told({ ...moment, paused });
+  if (moment) told({ ...moment, paused });
   return paused ? "Feeding is paused: frames are refused, what waits is learned." : "Feeding goes on.";
 }));
 
