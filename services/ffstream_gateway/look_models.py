@@ -94,6 +94,7 @@ class Shape(BaseModel):
 
     model_config = _example(
         inputs=64,
+        negatives="confused_labels",
         classes=10,
         units=[500],
         side=8,
@@ -105,6 +106,7 @@ class Shape(BaseModel):
     )
 
     inputs: int
+    negatives: Annotated[str, Field(description="how dreams are made")]
     classes: int
     units: list[int]
     side: Annotated[int | None, Field(description="pixels along a side of a frame; null where frames are no pictures")] = None

@@ -87,6 +87,7 @@ class Looks:
         names = None if alphabet is None else [alphabet.decode(np.array([symbol])) for symbol in range(config.classes)]
         return models.Shape(
             inputs=config.inputs,
+            negatives=config.negatives,
             classes=config.classes,
             units=list(config.units),
             side=int(config.inputs**0.5) if self._pictured else None,

@@ -4,6 +4,7 @@ import { count, draw, make, named, percent } from "./dom.js";
 const HEIGHT = 190;
 const LEFT = 40;
 const BOTTOM = 22;
+const MANY = 16;
 
 // As wide as its place, so that its text has the size of the page's.
 export function curve(points, place) {
@@ -37,14 +38,15 @@ export function histogram(layer) {
   const from = edges[0];
   const across = edges[edges.length - 1] - from;
   const x = (goodness) => 4 + ((goodness - from) / across) * (width - 8);
-  const most = Math.max(1, ...layer.positives, ...layer.negatives);
+  const [negatives, positives] = [shares(layer.negatives), shares(layer.positives)];
+  const most = Math.max(1e-9, ...positives, ...negatives);
   const summary = `Layer ${layer.layer}: positives around ${middle(edges, layer.positives)}, negatives around ${middle(edges, layer.negatives)}`;
   const chart = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary });
-  for (const [kind, rows] of [["negative", layer.negatives], ["positive", layer.positives]]) {
-    rows.forEach((rowsIn, at) => {
-      const tall = (rowsIn / most) * (base - 6);
+  for (const [kind, rows] of [["negative", negatives], ["positive", positives]]) {
+    rows.forEach((share, at) => {
+      const tall = (share / most) * (base - 6);
       const attributes = { x: x(edges[at]), y: base - tall, width: Math.max(0, x(edges[at + 1]) - x(edges[at]) - 0.6), height: tall };
-      if (rowsIn) chart.append(draw("rect", { class: `bar-${kind}`, ...attributes }));
+      if (share) chart.append(draw("rect", { class: `bar-${kind}`, ...attributes }));
     });
   }
   chart.append(draw("line", { class: "axis", x1: 0, x2: width, y1: base, y2: base }));
@@ -54,6 +56,12 @@ export function histogram(layer) {
   const place = Math.min(width - 60, Math.max(60, x(layer.threshold)));
   chart.append(draw("text", { x: place, y: height - 6, "text-anchor": "middle" }, `threshold ${Number(layer.threshold.toFixed(3))}`));
   return make("div", {}, make("h3", {}, `Layer ${layer.layer}`), chart);
+}
+
+// Of all rows of one polarity: there may be more of one than of the other.
+function shares(rows) {
+  const total = rows.reduce((sum, each) => sum + each, 0);
+  return rows.map((each) => each / (total || 1));
 }
 
 function middle(edges, rows) {
@@ -72,14 +80,14 @@ export function confusions(counts, shape) {
     return make("tr", {}, make("th", { scope: "row" }, labels[label]), ...cells);
   });
   const caption = make("caption", {}, "rows: label, columns: prediction");
-  return make("table", { class: "confusions" }, caption, make("thead", {}, head), make("tbody", {}, ...rows));
+  return make("table", { class: labels.length > MANY ? "confusions many" : "confusions" }, caption, make("thead", {}, head), make("tbody", {}, ...rows));
 }
 
 function cell(times, all, label, predicted, labels) {
   const share = all ? times / all : 0;
   const title = `${labels[label]} predicted as ${labels[predicted]}: ${times} of ${all}`;
   const kinds = [label === predicted ? "right" : "", share > 0.55 ? "strong" : ""].join(" ");
-  const text = times && labels.length <= 16 ? String(times) : "";
+  const text = times && labels.length <= MANY ? String(times) : "";
   const found = make("td", { title, class: kinds }, text);
   found.style.setProperty("--share", `${Math.round(100 * Math.sqrt(share))}%`);
   return found;

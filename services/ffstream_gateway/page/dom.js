@@ -45,5 +45,5 @@ export function span(seconds) {
 
 export const named = (shape, label) => {
   const name = shape.names?.[label] ?? String(label);
-  return name.trim() === "" ? `“${name}”` : name;
+  return name.trim() === "" ? "␣" : name;
 };

@@ -22,9 +22,14 @@ function frameItem(frame, shape) {
     make("div", {}, prediction), make("div", { class: kind }, verdict));
 }
 
+const MADE = {
+  hybrid_frames: "A frame mixed with another by a mask",
+  generated_symbols: "What the network went on to say after a window that it remembered",
+};
+
 export function showDreams(look, shape) {
   $("dreams").replaceChildren(...look.dreams.map((dream) => dreamItem(dream, shape)));
-  const made = shape.tries_labels ? "A frame with a label that is not its own" : "A frame mixed with another by a mask";
+  const made = MADE[shape.negatives] ?? "A frame with a label that is not its own";
   $("dreams-note").textContent = notes(
     look.seq === null ? "It has not slept since this process began." : `${made}: what the layers unlearned in event ${look.seq}.`,
     shape.not_pictures && `No pictures: ${shape.not_pictures}.`,

@@ -105,7 +105,7 @@ async function lookAtGoodness() {
   $("goodness-note").replaceChildren(
     make("span", { class: "key key-positive" }), ` positives: the last ${look.positives} ${positives}. `,
     make("span", { class: "key key-negative" }), ` negatives: ${look.negatives} dreams of the last sleep. `,
-    `Goodness of single rows, by the weights that answer now (event ${look.seq}), after learning from them.`);
+    `Shares of single rows by their goodness, with the weights that answer now (event ${look.seq}), after learning from them.`);
 }
 
 // Says how it went, whichever way.
