@@ -340,7 +340,7 @@ def test_json_by_another_name(shared, refused, verb, path):
     assert shared.kept == kept
 
 
-@pytest.mark.parametrize("path", ["/", "/feeds", "/feed/1", "/snapshots/1", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/pages", "/feeds", "/feed/1", "/snapshots/1", "/favicon.ico"])
 def test_unknown_paths(shared, refused, path):
     assert path in refused(shared.http.get(path), 404, "not-found")["detail"]
 
