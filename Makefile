@@ -16,7 +16,7 @@ MINUTES ?= 30
 .PHONY: help install demo serve test coverage mutate soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
-.PHONY: bench-throughput bench-roofline bench-depth bench-soak
+.PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -74,6 +74,12 @@ bench-sleep-deprivation: $(BENCH_STAMP)  ## what is lost without sleep, and what
 
 bench-mnist-supervised: $(BENCH_STAMP)  ## the paper's section 3.3, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_supervised --data $(MNIST) $(BENCH)
+
+bench-mnist-recurrent: $(BENCH_STAMP)  ## the paper's section 3.4, MNIST as a video; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.mnist_recurrent --data $(MNIST) $(BENCH)
+
+bench-video: $(STAMP)  ## ticks a second of recurrent actors, and whether all of them work at every tick (a few minutes)
+	$(BIN)/python -m benchmarks.video --data $(MNIST)
 
 bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
 	$(BIN)/python -m benchmarks.recovery

@@ -244,4 +244,4 @@ def test_beats_feed_forward_on_occluded_pictures(digits):
         wrong["recurrent"] += [seen[tick] != label for tick in np.flatnonzero(occluded)]
         wrong["feed-forward"] += (glancing.classify(clip[occluded]).labels.numpy() != label).tolist()
     recurrent, feed_forward = (np.mean(each) for each in wrong.values())
-    assert recurrent < 0.7 * feed_forward, f"{recurrent:.2f} against {feed_forward:.2f} of {len(wrong['recurrent'])} pictures"
+    assert recurrent < 0.85 * feed_forward, f"{recurrent:.2f} against {feed_forward:.2f} of {len(wrong['recurrent'])} pictures"
