@@ -39,7 +39,7 @@ class LayerConfig:
         rate: learning rate.
         momentum: decay of the running mean of update directions; 0 turns it off.
         weight_cost: share of the weights taken off with every unit of rate.
-        damping: added to the curvature's spectrum, in units of its mean eigenvalue.
+        damping: added to the curvature's spectrum, in units of its mean eigenvalue; more in long phases (see ``rules``).
         directions: eigenvectors of the input's second moment, and singular vectors of the update, that are treated one by one.
         memory_weight: how much of the other phase's mean update is added to every step; 0 turns it off.
         teach_above: rows whose teaching factor is at most this are left out of the update.
@@ -56,7 +56,7 @@ class LayerConfig:
     rate: float = 0.3
     momentum: float = 0.8
     weight_cost: float = 0.0
-    damping: float = 0.3
+    damping: float = 0.1
     directions: int = 64
     memory_weight: float = 1.0
     teach_above: float = 0.02
@@ -144,7 +144,7 @@ class NetworkConfig:
     classes: int
     units: tuple[int, ...] = (500, 500, 500)
     batch: int = 100
-    label_strength: float = 1.5
+    label_strength: float = 2.0
     negatives: str = "confused_labels"
     memory: int = 10_000
     seed: int = 0

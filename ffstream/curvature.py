@@ -38,13 +38,11 @@ class Curvature:
     Args:
         inputs: length of an input, the constant 1 for the bias included.
         directions: ``r``; cut to ``inputs`` when larger.
-        damping: ``d`` in units of the mean eigenvalue.
         format: number format of the factors of large products.
     """
 
-    def __init__(self, inputs: int, *, directions: int, damping: float, format: torch.dtype = torch.float32) -> None:
+    def __init__(self, inputs: int, *, directions: int, format: torch.dtype = torch.float32) -> None:
         self.directions = min(directions, inputs)
-        self.damping = damping
         self.moment = Moment(inputs, REFRESH_AT, REFRESH_EVERY, format)
         tracked = min(self.directions + OVERSAMPLING, inputs)
         start = torch.randn(inputs, tracked, generator=torch.Generator().manual_seed(0))
@@ -53,15 +51,16 @@ class Curvature:
         self.rest = torch.ones(())
         self.expected = torch.ones(())
 
-    def observe(self, x: Tensor, share: float = 1.0) -> None:
+    def observe(self, x: Tensor, damping: float, share: float = 1.0) -> None:
         """Fold a batch of inputs into ``C`` and refresh ``P`` when it is due.
 
         Args:
             x: ``[batch, inputs]``.
+            damping: in units of the mean eigenvalue; counts when ``P`` is refreshed.
             share: of a full update that the batch counts as.
         """
         if self.moment.observe(x, share):
-            self._refresh(sweeps=4 if int(self.moment.updates) in REFRESH_AT else 2)
+            self._refresh(damping, sweeps=4 if int(self.moment.updates) in REFRESH_AT else 2)
 
     def precondition(self, x: Tensor) -> Tensor:
         """``x P``: ``[batch, inputs]`` to ``[batch, inputs]``.
@@ -73,7 +72,7 @@ class Curvature:
         leverage = (x * steered).sum(dim=1, keepdim=True)
         return steered.mul_((LEVERAGE * self.expected / leverage.clamp(min=1e-12)).clamp(max=1))
 
-    def _refresh(self, sweeps: int) -> None:
+    def _refresh(self, damping: float, sweeps: int) -> None:
         """Subspace iteration, then Rayleigh-Ritz; eigenvalues come out in ascending order."""
         moment, basis = self.moment.matrix, self.basis
         for _ in range(sweeps):
@@ -83,11 +82,11 @@ class Curvature:
         self.basis.copy_(basis @ rotation.float())
         kept = self.directions
         eigenvalues = eigenvalues.clamp(min=0).float()
-        damping = self.damping * moment.diagonal().mean().clamp(min=1e-12)
+        floor = damping * moment.diagonal().mean().clamp(min=1e-12)
         has_rest = eigenvalues.shape[0] > kept
-        rest = 1 / ((eigenvalues[-kept - 1] if has_rest else 0.0) + damping)
+        rest = 1 / ((eigenvalues[-kept - 1] if has_rest else 0.0) + floor)
         self.rest.copy_(rest)
-        self.gains.copy_(1 / (eigenvalues + damping) - rest)
+        self.gains.copy_(1 / (eigenvalues + floor) - rest)
         self.gains[: eigenvalues.shape[0] - kept] = 0
         self.expected.copy_(rest * moment.trace() + (self.gains * eigenvalues).sum())
 

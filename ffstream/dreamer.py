@@ -22,7 +22,8 @@ from ffstream.stream.snapshot import digest
 from ffstream.teaching import Teaching
 
 UNDER_WAY = 4
-"""Batches of a sleep that may be in the chain at once."""
+AHEAD = 16
+"""Batches of a sleep that may be in the chain at once: when it may end before its time, and when not."""
 
 
 class Dreamer:
@@ -49,7 +50,7 @@ class Dreamer:
         """The negatives of a sleep, and what it replays, in the order in which the layers learn them.
 
         How many sleeps there were, and not the event's number, keys the random numbers: barriers in between change no dream.
-        No more than :data:`UNDER_WAY` of them may be asked for that are not finished yet.
+        When it may end before its time, no more than :data:`UNDER_WAY` of them may be asked for that are not finished yet.
         """
         self.sleeps += 1
         self._night = Teaching(UNDER_WAY)

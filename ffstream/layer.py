@@ -79,7 +79,7 @@ class Layer:
         """One local step; the weights change in place.
 
         Args:
-            x: ``[batch, inputs]``, normalized rows.
+            x: ``[batch, inputs]``, normalized rows, in float32 or in the format of the layer's products.
             activities: ``[batch, units]``, what :meth:`forward` gave for ``x``.
             polarity: of every row; wake and sleep may be far apart in time.
             share: of a full update that the batch counts as, so that a stream that trickles in teaches as much a frame.
@@ -91,7 +91,7 @@ class Layer:
         p = torch.sigmoid(self.config.sharpness * (goodness - self.threshold))
         factor = 1 - p if polarity is Polarity.POSITIVE else -p
         rows = (factor.abs() > self.config.teach_above).nonzero().squeeze(1)
-        x = torch.nn.functional.pad(x, (0, 1), value=1.0)
+        x = torch.nn.functional.pad(x.float(), (0, 1), value=1.0)
         self.rule.observe(x, share)
         taught = x[rows]
         delta = self.goodness.direction(activities[rows]) * factor[rows, None]

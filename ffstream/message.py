@@ -10,6 +10,9 @@ from ffstream.labels import UNLABELLED, LabelViews
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
 
+BUNDLE = 4
+"""Batches that may travel together where a hop is dear; each is learned by itself."""
+
 
 class Position(NamedTuple):
     """A place in the stream: the event's number, and the step within it (0, or 1 to n for the dreams of a sleep)."""
@@ -41,10 +44,11 @@ class Batch:
 class Message:
     """What one layer hands to the next.
 
-    ``activity`` [rows, units] holds normalized rows. The first ``taught`` are learned; in wake the last of them are the
-    neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the readouts of the moment have it for
-    the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts have it. ``labels`` and ``ids``
-    [batch] are those of the frames; ``reports`` has one entry for every layer passed that learned.
+    ``activity`` [rows, units] holds normalized rows, as precise as the layers' products are. The first ``taught`` are learned;
+    in wake the last of them are the neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the
+    readouts of the moment have it for the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts
+    have it. ``labels`` and ``ids`` [batch] are those of the frames; ``reports`` has one entry for every layer passed that
+    learned.
     """
 
     position: Position

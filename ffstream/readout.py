@@ -14,7 +14,7 @@ from ffstream.config import ReadoutConfig
 from ffstream.moment import Moment
 
 REFRESH_AT = frozenset({1, 2, 3, 5, 8, 12, 17, 23, 30, 40})
-REFRESH_EVERY = 25
+REFRESH_EVERY = 50
 """Whole updates at which the inverse is found anew."""
 
 

@@ -6,10 +6,10 @@ an order of magnitude, which is what one pass over a stream and long one-sided p
 one (as orthogonalised momentum does) learns as much, but costs several products more and makes a step whose size says nothing
 of how much there is to learn; here the level is the update's own, and a layer that is right stops.
 
-    v <- v + U diag(min(1, level / s) - 1) U' v,    level = s_r
+    v <- v + U diag(min(1, level / s) - 1) U' v,    s_i = |u_i' v|,    level = min_i s_i
 
-The ``r`` directions are followed by half a step of subspace iteration an update, from the inputs' side, where they were last,
-to the units': the update is a running mean and turns slowly.
+The ``r`` directions ``U`` are found anew at every fourth update, by half a step of subspace iteration from the inputs' side,
+where they were last, to the units': the update is a running mean and turns slowly. In between only their lengths are.
 """
 
 import torch
@@ -20,6 +20,10 @@ SHARE = 8
 
 STEEPEST = 50.0
 """Nothing is cut to less than this part of the largest: an update of fewer than ``r`` rows has no ``s_r``."""
+
+TURN_ALL = 8
+TURN_EVERY = 4
+"""The directions are found anew at the first updates, then at every so many."""
 
 
 class SpectrumClip:
@@ -36,21 +40,35 @@ class SpectrumClip:
         directions = max(1, min(directions, units // SHARE, inputs // SHARE))
         self.format = format
         self.basis = torch.randn(inputs, directions, generator=torch.Generator().manual_seed(0))
+        self.left = torch.zeros(units, directions)
+        self.clips = torch.zeros((), dtype=torch.int64)
 
     def clip(self, update: Tensor) -> Tensor:
-        """A copy of ``update`` [units, inputs], clipped; the directions move on."""
+        """A copy of ``update`` [units, inputs], clipped."""
         rounded = update.to(self.format)
+        self.clips += 1
+        if self.clips <= TURN_ALL or self.clips % TURN_EVERY == 0:
+            self._turn(rounded)
+        right = self._seen(rounded)
+        singular = right.norm(dim=1).clamp(min=1e-30)
+        level = torch.maximum(singular.amin(), singular.amax() / STEEPEST)
+        cut = (level / singular).clamp(max=1) - 1
+        change: Tensor = (self.left * cut).to(self.format) @ right.to(self.format)
+        return change.float().add_(update)
+
+    def _turn(self, rounded: Tensor) -> None:
+        """``left`` [units, r] and ``basis`` [inputs, r]: the singular vectors of the update as it is now."""
         left, _ = torch.linalg.qr((rounded @ self.basis.to(self.format)).float())
         seen = (left.to(self.format).t() @ rounded).float()
         energies, rotation = torch.linalg.eigh((seen @ seen.t()).double())
         singular = energies.clamp(min=0).sqrt().float()
-        level = torch.maximum(singular[0], singular[-1] / STEEPEST)
-        right = rotation.float().t() @ seen
-        self.basis.copy_((right / singular.clamp(min=1e-30)[:, None]).t())
-        cut = (level / singular.clamp(min=1e-30)).clamp(max=1) - 1
-        change: Tensor = (left @ (rotation.float() * cut)).to(self.format) @ right.to(self.format)
-        return change.float().add_(update)
+        self.left.copy_(left @ rotation.float())
+        self.basis.copy_((rotation.float().t() @ seen / singular.clamp(min=1e-30)[:, None]).t())
+
+    def _seen(self, rounded: Tensor) -> Tensor:
+        """``U' v`` [r, inputs]."""
+        return (self.left.to(self.format).t() @ rounded).float()
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""
-        return {"basis": self.basis}
+        return {"basis": self.basis, "left": self.left, "clips": self.clips}

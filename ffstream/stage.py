@@ -75,17 +75,18 @@ class Stage:
     def learn(self, message: Message) -> Message:
         """Forward, learn, hand on.
 
-        What is handed on was computed before this step's learning, in the layer as in the readout.
+        What is handed on was computed before this step's learning, in the layer as in the readout, and is rounded to the
+        precision of the layers: the next one's products would round it all the same.
         """
         x, taught = message.activity, message.taught
         activities = self.layer.forward(x)
-        handed_on = self.layer.goodness.normalize(activities)
+        handed_on = self.layer.goodness.normalize(activities).to(self.layer.config.format)
         reports = message.reports
         if taught:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
         message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
-            message = self.read(handed_on[-len(message.labels) :], message)
+            message = self.read(handed_on[-len(message.labels) :].float(), message)
         if taught:
             self.average.follow(taught / self.batch)
         return message

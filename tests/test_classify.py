@@ -68,7 +68,7 @@ def test_goodness_tries_every_label(units):
     read = reader(NetworkConfig(inputs=6, classes=4, units=units))
     found = read.classify(frames(), Method.GOODNESS)
     expected = torch.tensor([[goodness_of(read, frame, label) for label in range(4)] for frame in frames()])
-    assert torch.allclose(found.scores, (25 * expected).softmax(dim=1), atol=1e-4)
+    assert torch.allclose(found.scores, (25 * expected).softmax(dim=1), atol=2e-3)
     assert torch.equal(found.labels, expected.argmax(dim=1))
     assert len(found.labels.unique()) > 1
 
@@ -90,7 +90,7 @@ def test_shortlist_lets_both_decide_between_the_likeliest(k):
         logits, tried = logits_of(read, frame).topk(min(k, 4))
         expected = torch.zeros(4)
         expected[tried] = (25 * torch.tensor([goodness_of(read, frame, label) for label in tried]) + logits).softmax(dim=0)
-        assert torch.allclose(scores, expected, atol=1e-4)
+        assert torch.allclose(scores, expected, atol=2e-3)
         assert label == expected.argmax()
 
 

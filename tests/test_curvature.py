@@ -1,7 +1,10 @@
 import pytest
 import torch
 
+from ffstream.config import LayerConfig
 from ffstream.curvature import LEVERAGE, Curvature
+from ffstream.polarity import Polarity
+from ffstream.rules import LONG_DAMPING, CurvatureRule
 
 
 def inputs(n, length=12):
@@ -26,9 +29,9 @@ def exact(moment, directions, damping):
 
 @pytest.mark.parametrize("directions", [1, 3, 12, 64])
 def test_the_damped_inverse_in_the_top_directions(directions):
-    curvature, x = Curvature(12, directions=directions, damping=0.3), inputs(200)
+    curvature, x = Curvature(12, directions=directions), inputs(200)
     for _ in range(15):
-        curvature.observe(x)
+        curvature.observe(x, damping=0.3)
     assert torch.allclose(curvature.moment.matrix, x.t() @ x / 200, rtol=1e-4, atol=1e-5)
     few = x[:20] * 0.5
     expected = few.double() @ exact(x.t() @ x / 200, min(directions, 12), 0.3)
@@ -36,10 +39,24 @@ def test_the_damped_inverse_in_the_top_directions(directions):
 
 
 def test_a_row_far_beyond_the_others_is_scaled_down():
-    curvature, x = Curvature(12, directions=4, damping=0.3), inputs(200)
-    curvature.observe(x)
+    curvature, x = Curvature(12, directions=4), inputs(200)
+    curvature.observe(x, damping=0.3)
     far = inputs(1) * 1000
     steered = curvature.precondition(far)
     assert float((far * steered).sum()) == pytest.approx(LEVERAGE * float(curvature.expected), rel=1e-3)
     mean = (x * curvature.precondition(x)).sum(dim=1).mean()
     assert float(mean) == pytest.approx(float(curvature.expected), rel=0.1)
+
+
+def test_long_phases_are_damped_more():
+    def steepest(phase):
+        rule, weights, x = CurvatureRule(11, 8, LayerConfig()), torch.zeros(8, 12), inputs(200)
+        for update in range(300):
+            rule.observe(x, 1.0)
+            polarity = Polarity.NEGATIVE if update // phase % 2 else Polarity.POSITIVE
+            rule.step(weights, x, torch.ones(200, 8), 200, polarity, 1.0)
+        return float(rule.curvature.rest)
+
+    assert steepest(1) == pytest.approx(steepest(10), rel=1e-3)
+    assert steepest(10) > 1.2 * steepest(30) > 1.2 * steepest(100)
+    assert steepest(10) == pytest.approx(LONG_DAMPING * steepest(100), rel=1e-3)

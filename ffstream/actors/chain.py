@@ -13,7 +13,7 @@ from ffstream.actors.layer_actor import Publication
 from ffstream.actors.part import Pulse
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.errors import ChainError
-from ffstream.message import Batch
+from ffstream.message import BUNDLE, Batch
 from ffstream.outcome import Outcome, Published
 from ffstream.stage import StageWeights
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
@@ -48,30 +48,44 @@ class RayChain:
         self._pulses: dict[str, ray.ObjectRef[Pulse]] = {}
         self._pulse_at = time.monotonic()
         self._poll: ray.ObjectRef[list[Packed | Publication]] | None = None
+        self._bundle: list[Packed] = []
 
     def wake(self, batch: Batch) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._first.enter.remote(self._epoch, pack(batch))
+        self._bundle.append(pack(batch))
+        if len(self._bundle) == BUNDLE:
+            self._send()
 
     def sleep(self, recorded: Recorded, sleep: Sleep) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._first.mark.remote(self._epoch, recorded)
+        self._mark(recorded)
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._first.mark.remote(self._epoch, recorded)
+        self._mark(recorded)
 
     def restore(self, recorded: Recorded, restore: Restore) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._first.mark.remote(self._epoch, recorded)
+        self._mark(recorded)
 
     def publish(self, seq: int) -> None:
         """See :class:`~ffstream.chain.Chain`."""
+        self._send()
         self._first.publish.remote(self._epoch, Publication(seq))
+
+    def _mark(self, recorded: Recorded) -> None:
+        self._send()
+        self._first.mark.remote(self._epoch, recorded)
+
+    def _send(self) -> None:
+        if self._bundle:
+            self._first.enter.remote(self._epoch, *self._bundle)
+            self._bundle.clear()
 
     def outcomes(self, timeout: float) -> list[Outcome]:
         """See :class:`~ffstream.chain.Chain`."""
         try:
+            self._send()
             self._feel_pulses()
             if self._poll is None:
                 self._poll = self._dreamer.outcomes.remote(self._epoch, POLL)

@@ -4,6 +4,7 @@ import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from ffstream.actors.layer_actor import Publication
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
-from ffstream.dreamer import UNDER_WAY, Dreamer
-from ffstream.message import Batch, Message
-from ffstream.outcome import Dreamt, Passed, Restored, Saved, Slept
+from ffstream.dreamer import AHEAD, UNDER_WAY, Dreamer
+from ffstream.message import BUNDLE, Batch, Message
+from ffstream.outcome import Passed, Restored, Saved, Slept
 from ffstream.stage import restore
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
@@ -24,10 +25,11 @@ from ffstream.stream.sqlite_journal import SqliteJournal
 
 @dataclass
 class Asleep:
-    """A sleep in progress: dreams still to be sent, and how many batches were sent and came back."""
+    """A sleep in progress: dreams still to be sent, how many may be under way, and how many were sent and came back."""
 
     seq: int
     dreams: Iterator[Batch]
+    ahead: int
     sent: int = 0
     back: int = 0
 
@@ -39,10 +41,10 @@ class Outbox:
     _waiting: list[Packed | Publication] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def put(self, outcome: Packed | Publication) -> None:
-        """Add one."""
+    def put(self, *outcomes: Packed | Publication) -> None:
+        """Add some, all at once."""
         with self._changed:
-            self._waiting.append(outcome)
+            self._waiting += outcomes
             self._changed.notify()
 
     def take(self, timeout: float) -> list[Packed | Publication]:
@@ -109,17 +111,16 @@ class DreamerActor:
             self.now = now
 
     @ray.method(concurrency_group="learn")
-    def learn(self, epoch: int, packed: Packed) -> None:
+    def learn(self, epoch: int, *bundle: Packed) -> None:
         """What the last layer hands on."""
         with self.guard():
             now = self.now
             if epoch != now.number:
                 return
-            outcome = now.dreamer.finish(unpack(packed, Message))
-            now.outbox.put(pack(outcome))
-            if isinstance(outcome, Dreamt):
-                assert now.asleep is not None, f"a dream of event {outcome.seq} came while awake"
-                now.asleep.back += 1
+            outcomes = [now.dreamer.finish(unpack(packed, Message)) for packed in bundle]
+            now.outbox.put(*map(pack, outcomes))
+            if now.asleep is not None:
+                now.asleep.back += len(outcomes)
                 self._dream(now, now.asleep)
 
     @ray.method(concurrency_group="learn")
@@ -131,7 +132,8 @@ class DreamerActor:
                 return
             match recorded.event:
                 case Sleep() as sleep:
-                    now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep))
+                    ahead = AHEAD if sleep.enough is None else UNDER_WAY
+                    now.asleep = Asleep(recorded.seq, now.dreamer.dreams(recorded, sleep), ahead)
                     self._dream(now, now.asleep)
                 case Barrier():
                     now.outbox.put(pack(Passed(recorded.seq, now.dreamer.memory.oldest)))
@@ -141,12 +143,13 @@ class DreamerActor:
 
     def _dream(self, now: Epoch, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""
-        while asleep.sent - asleep.back < UNDER_WAY:
-            batch = next(asleep.dreams, None)
-            if batch is None:
+        size = min(BUNDLE, asleep.ahead // 2)
+        while asleep.sent - asleep.back <= asleep.ahead - size:
+            bundle = [pack(batch) for batch in islice(asleep.dreams, size)]
+            if not bundle:
                 break
-            asleep.sent += 1
-            now.first.enter.remote(now.number, pack(batch))
+            asleep.sent += len(bundle)
+            now.first.enter.remote(now.number, *bundle)
         if asleep.sent == asleep.back:
             now.asleep = None
             now.outbox.put(pack(Slept(asleep.seq, asleep.sent)))

@@ -1,9 +1,10 @@
 """A layer as a Ray actor: a shell around :class:`~ffstream.stage.Stage` that hands on by itself."""
 
 import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import ray
@@ -17,6 +18,8 @@ from ffstream.stage import Stage, restore
 from ffstream.stream.events import Barrier, Recorded
 from ffstream.stream.snapshot import Manifest, read_part
 
+T = TypeVar("T", Batch, Message)
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -29,6 +32,7 @@ class Publication:
 class LayerActor:
     """Layer ``index`` of a network, in a process of its own.
 
+    Batches come and go in bundles, since a call costs as much as a step of a layer of 500 units does.
     Its state moves only in the concurrency group ``learn``, which has one thread and keeps the order of every caller. The
     first layer is called by the driver in wake and by the dreamer in sleep, never by both at once; every other layer by the
     one below. What does not come from the present epoch is dropped.
@@ -63,26 +67,33 @@ class LayerActor:
                 restore(self.stage.state(), read_part(self.saver.snapshots, start, self.guard.name))
 
     @ray.method(concurrency_group="learn")
-    def enter(self, epoch: int, packed: Packed) -> None:
-        """Frames enter the chain here, when this is the first layer."""
+    def enter(self, epoch: int, *bundle: Packed) -> None:
+        """Batches of frames enter the chain here, when this is the first layer."""
         with self.guard():
-            batch = unpack(packed, Batch)
-            if epoch == self.epoch and self.stage.advance(batch.position):
-                self._learn(self.stage.enter(batch))
+            self._hand_on(self._learn(self.stage.enter(batch)) for batch in self._new(epoch, bundle, Batch))
 
     @ray.method(concurrency_group="learn")
-    def learn(self, epoch: int, packed: Packed) -> None:
+    def learn(self, epoch: int, *bundle: Packed) -> None:
         """What the layer below hands on."""
         with self.guard():
-            message = unpack(packed, Message)
-            if epoch == self.epoch and self.stage.advance(message.position):
-                self._learn(message)
+            self._hand_on(self._learn(message) for message in self._new(epoch, bundle, Message))
 
-    def _learn(self, message: Message) -> None:
+    def _new(self, epoch: int, bundle: Sequence[Packed], kind: type[T]) -> Iterator[T]:
+        """What was not applied before, one after another; nothing when it comes from another epoch."""
+        for packed in bundle if epoch == self.epoch else ():
+            arrived = unpack(packed, kind)
+            if self.stage.advance(arrived.position):
+                yield arrived
+
+    def _learn(self, message: Message) -> Packed:
         message = self.stage.learn(message)
         if self.index == self.config.depth - 1:
             message = replace(message, activity=message.activity[:0])  # the dreamer does not read it
-        self.above.learn.remote(self.epoch, pack(message))
+        return pack(message)
+
+    def _hand_on(self, learned: Iterable[Packed]) -> None:
+        if bundle := list(learned):
+            self.above.learn.remote(self.epoch, *bundle)
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded) -> None:

@@ -84,16 +84,15 @@ class TickActor:
         self.pacer = Pacer(self.config, TickStage(self.config, self.layer.stage), mail)
 
     @ray.method(concurrency_group="learn")
-    def enter(self, epoch: int, packed: Packed) -> None:
+    def enter(self, epoch: int, *bundle: Packed) -> None:
         """Frames enter the chain here, when this is the first layer: all that it will see of them, and then the question."""
         with self.guard():
-            if epoch != self.layer.epoch:
-                return
-            eye = Eye(self.config, unpack(packed, Batch))
-            for tick in range(eye.video.ticks):
-                for lane in range(eye.lanes):
-                    self.pacer.came(Side.BELOW, eye.shows(tick, lane))
-            self.pacer.came(Side.BELOW, eye.question(self.config.classes))
+            for packed in bundle if epoch == self.layer.epoch else ():
+                eye = Eye(self.config, unpack(packed, Batch))
+                for tick in range(eye.video.ticks):
+                    for lane in range(eye.lanes):
+                        self.pacer.came(Side.BELOW, eye.shows(tick, lane))
+                self.pacer.came(Side.BELOW, eye.question(self.config.classes))
 
     @ray.method(concurrency_group="learn")
     def shows(self, epoch: int, packed: Packed, side: Side) -> None:
@@ -101,9 +100,10 @@ class TickActor:
         self._came(epoch, side, packed)
 
     @ray.method(concurrency_group="learn")
-    def learn(self, epoch: int, packed: Packed) -> None:
+    def learn(self, epoch: int, *bundle: Packed) -> None:
         """What the layer below hands on at the end of an event."""
-        self._came(epoch, Side.BELOW, packed)
+        for packed in bundle:
+            self._came(epoch, Side.BELOW, packed)
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded) -> None:

@@ -2,7 +2,7 @@
 
 Ray copies torch tensors twice, and a tensor made from a received array shares that array's read-only, loosely aligned
 memory. So arrays are packed without a copy and unpacked with one, into memory of torch's own, whose alignment the floating-
-point bits depend on.
+point bits depend on. numpy has no bfloat16: its bits travel as ``uint16``, which nothing else here is.
 """
 
 from dataclasses import dataclass, fields
@@ -37,8 +37,13 @@ def unpack(packed: Packed, kind: type[T]) -> T:
 
 
 def _to_array(value: Any) -> Any:
-    return value.numpy() if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    return (value.view(torch.uint16) if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def _to_tensor(value: Any) -> Any:
-    return torch.tensor(value) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    tensor = torch.tensor(value)
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

@@ -17,7 +17,7 @@ from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
 from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
-from ffstream.message import Batch, Position
+from ffstream.message import BUNDLE, Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Dreamt, Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
@@ -51,7 +51,7 @@ class Stream:
         snapshots: folder for snapshots; None when nothing is saved.
         start: open the chain now. Without it frames are accepted and classified at once, and :meth:`start` has to be called
             before they are learned.
-        credits: events that may be under way in the chain at once.
+        credits: events that may be under way in the chain at once; more are sent when a bundle of them may be, or half of all.
         publish_every: events between two published versions of the weights; one is published too when the stream comes to rest.
         snapshot_every: events between two snapshots; None for those on request only.
         snapshots_kept: snapshots that are kept; the journal is kept behind the oldest (see :class:`.archive.Archive`).
@@ -76,7 +76,7 @@ class Stream:
         *,
         snapshots: Path | None = None,
         start: bool = True,
-        credits: int = 8,
+        credits: int = 16,
         publish_every: int = 20,
         snapshot_every: int | None = None,
         snapshots_kept: int = 3,
@@ -334,7 +334,8 @@ class Stream:
             ChainError: when a part of the chain has failed.
         """
         self._nothing_to_send = False
-        while self._in_flight < self.credits and not self._asleep:
+        sending = self._in_flight + min(BUNDLE, -(-self.credits // 2)) <= self.credits
+        while sending and self._in_flight < self.credits and not self._asleep:
             before = self.sequencer.sent
             recorded = self.sequencer.next(flush=flush)
             self._nothing_to_send = recorded is None

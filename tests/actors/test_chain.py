@@ -4,6 +4,7 @@ import collections
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from ffstream import Method, NetworkConfig, Schedule, Stream
+from ffstream import LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.actors.wire import pack, unpack
 from ffstream.datasets import load
@@ -80,8 +81,9 @@ def test_either_chain_goes_on_from_the_other(tmp_path: Path) -> None:
 
 
 def test_late_labels_and_a_restore(tmp_path: Path) -> None:
-    """Frames labelled late, a snapshot restored, the folder opened again: the actors do what the in-process network does."""
-    streams = [Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path / "a"), open_stream(CONFIG, SCHEDULE, folder=tmp_path / "b")]
+    """Frames labelled late, a snapshot restored, the folder opened again, in bfloat16: as the in-process network does."""
+    config = replace(CONFIG, layer=LayerConfig(precision="bfloat16"))
+    streams = [Stream.in_process(config, SCHEDULE, folder=tmp_path / "a"), open_stream(config, SCHEDULE, folder=tmp_path / "b")]
     x, y = frames(300)
     for stream in streams:
         stream.feed(x[:200])
@@ -91,7 +93,7 @@ def test_late_labels_and_a_restore(tmp_path: Path) -> None:
         stream.restore(saved)
         stream.label(np.arange(151, 201), y[150:200])
         stream.close()
-    a, b = (open_stream(CONFIG, SCHEDULE, folder=tmp_path / name) for name in "ab")
+    a, b = (open_stream(config, SCHEDULE, folder=tmp_path / name) for name in "ab")
     for stream in (a, b):
         stream.settle()
     assert a.chain.digests() == b.chain.digests()
@@ -195,12 +197,14 @@ def test_close_leaves_no_actor(tmp_path: Path) -> None:
     assert not pids & set(psutil.pids())
 
 
-def test_wire_keeps_bits() -> None:
+@pytest.mark.parametrize("format", [torch.float32, torch.bfloat16])
+def test_wire_keeps_bits(format: torch.dtype) -> None:
     """What arrives is equal, and in memory of its own."""
-    batch = Batch(Position(3, 1), Polarity.NEGATIVE, torch.randn(5, 7), torch.arange(5), torch.arange(5, 10))
+    batch = Batch(Position(3, 1), Polarity.NEGATIVE, torch.randn(5, 7).to(format), torch.arange(5), torch.arange(5, 10))
     packed = pack(batch)
     arrived = unpack(packed, Batch)
     assert arrived.position == batch.position
+    assert arrived.frames.dtype == format
     assert torch.equal(arrived.frames, batch.frames)
     assert arrived.frames.data_ptr() != batch.frames.data_ptr()
     with pytest.raises(TypeError):

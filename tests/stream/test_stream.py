@@ -7,6 +7,7 @@ import torch
 from ffstream import NetworkConfig, Phase, Schedule, Stream
 from ffstream.checks.samples import blobs
 from ffstream.errors import BacklogError, ChainError, KeyReuseError, ShapeError, SnapshotError
+from ffstream.message import BUNDLE
 from ffstream.outcome import Learned, Passed, Published, Saved, Slept
 from ffstream.stream.events import Wake
 
@@ -159,6 +160,19 @@ def test_credits_bound_what_is_under_way():
     assert [len(stream.step(flush=True)) for _ in range(3)] == [3, 3, 3]
 
 
+def test_events_are_sent_in_bundles_while_many_are_under_way():
+    """Each that comes out makes room for one, but the next go in together."""
+    schedule = Schedule(every=None, idle=None)
+    plain = Stream.in_process(CONFIG, schedule)
+    stream = Stream(CONFIG, lambda _: OneAtATime(plain.chain), plain.journal, schedule, credits=2 * BUNDLE)
+    stream.accept(*blobs(20 * CONFIG.batch, 4, 3))
+    sent = []
+    for _ in range(2 * BUNDLE + 1):
+        stream.step()
+        sent.append(stream.sequencer.sent)
+    assert sent == [2 * BUNDLE] * BUNDLE + [3 * BUNDLE] * BUNDLE + [4 * BUNDLE]
+
+
 def test_threads_may_accept_while_another_turns(stream):
     done = threading.Event()
 
@@ -225,6 +239,20 @@ class Slow:
         rest = [outcome for outcome in found if not isinstance(outcome, self.kind)]
         self.held = slow if self.late() else []
         return rest if self.late() else rest + slow
+
+
+class OneAtATime:
+    """A chain whose outcomes come out one by one."""
+
+    def __init__(self, chain):
+        self.chain, self.held = chain, []
+
+    def __getattr__(self, name):
+        return getattr(self.chain, name)
+
+    def outcomes(self, timeout):
+        self.held += self.chain.outcomes(timeout)
+        return [self.held.pop(0)] if self.held else []
 
 
 def test_a_stream_with_frames_to_learn_is_not_at_rest():
