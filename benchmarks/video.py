@@ -6,6 +6,7 @@
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from unittest import mock
@@ -14,7 +15,7 @@ import torch
 
 from benchmarks.report import machine, options, table, verdict, write
 from benchmarks.timed import TimedTickActor, noted, share_of_full_ticks, watch
-from ffstream import LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream import RECURRENT, NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.actors import open_stream
 from ffstream.datasets import Dataset, load
 from ffstream.outcome import Dreamt, Learned
@@ -49,7 +50,7 @@ def learn(stream: Stream, data: Dataset, number: int) -> tuple[int, float]:
 def measure(data: Dataset, lanes: int, folder: Path) -> tuple[float, float, float]:
     """Ticks a second of the chain, of the network in one process, and the share of ticks in which all layers work."""
     torch.set_num_threads(1)
-    layer = LayerConfig(precision="bfloat16", directions=16)
+    layer = replace(RECURRENT, precision="bfloat16")
     config = NetworkConfig(data.inputs, data.classes, UNITS, batch=BATCH, layer=layer, video=VideoConfig(lanes=lanes))
     schedule = Schedule(every=PHASE * BATCH, idle=None)
     with mock.patch("ffstream.actors.crew.TickActor", TimedTickActor):

@@ -7,7 +7,7 @@ import argparse
 
 import numpy as np
 
-from ffstream import LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream import RECURRENT, NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.clips import bouncing
 from ffstream.datasets import load
 from ffstream.frames import to_tensor
@@ -27,7 +27,7 @@ def main() -> None:
     labels = digits.y[rows]
 
     video = VideoConfig(ticks=TICKS, clip=TICKS, read=(2, TICKS), lanes=1)
-    config = NetworkConfig(clips.x.shape[1], 10, UNITS, batch=25, layer=LayerConfig(directions=16), video=video)
+    config = NetworkConfig(clips.x.shape[1], 10, UNITS, batch=25, layer=RECURRENT, video=video)
     recurrent = Stream.in_process(config, Schedule(every=25, idle=None))
     recurrent.feed(clips.x, labels)
 
