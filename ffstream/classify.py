@@ -133,7 +133,11 @@ class Reader:
 
     def logits(self, frames: Tensor) -> Tensor:
         """The readout's logits for the neutral label: ``[batch, classes]``."""
-        return self._passage.neutral(frames)[0]
+        return self.neutral(frames)[0]
+
+    def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """With the neutral label: logits [batch, classes], and the goodness of every layer [batch, depth]."""
+        return self._passage.neutral(frames)
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
@@ -154,7 +158,11 @@ class Reader:
         told = self.config.video is None and self.config.wrong_labels and by_layer.shape[1] > 1
         return (by_layer[:, 1:] if told else by_layer).mean(dim=1)
 
-    def _p_positive(self, goodness: Tensor) -> Tensor:
+    @property
+    def threshold(self) -> float:
+        """The goodness at which a layer is undecided."""
         layer = self.config.layer
-        threshold = GOODNESS[layer.goodness].threshold if layer.threshold is None else layer.threshold
-        return torch.sigmoid(layer.sharpness * (goodness - threshold))
+        return GOODNESS[layer.goodness].threshold if layer.threshold is None else layer.threshold
+
+    def _p_positive(self, goodness: Tensor) -> Tensor:
+        return torch.sigmoid(self.config.layer.sharpness * (goodness - self.threshold))

@@ -16,7 +16,7 @@ from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import NEGATIVES, Dream, Recall
-from ffstream.outcome import Dreamt, Learned
+from ffstream.outcome import Dreamt, Learned, Slept
 from ffstream.polarity import Polarity
 from ffstream.stage import StageWeights
 from ffstream.stream.events import Recorded, Sleep
@@ -26,6 +26,9 @@ from ffstream.teaching import Teaching
 UNDER_WAY = 4
 AHEAD = 16
 """Batches of a sleep that may be in the chain at once: when it may end before its time, and when not."""
+
+SHOWN = 32
+"""Dreams of a sleep, at most, that are there to be looked at."""
 
 
 class Dreamer:
@@ -37,6 +40,7 @@ class Dreamer:
         self.sleeps = torch.zeros((), dtype=torch.int64)
         self.recall = recall
         self._night = Teaching(UNDER_WAY)
+        self._shown: Batch | None = None
 
     def finish(self, message: Message) -> Learned | Dreamt:
         """Take in what the last layer hands on."""
@@ -62,6 +66,7 @@ class Dreamer:
         """
         self.sleeps += 1
         self._night = Teaching(UNDER_WAY)
+        self._shown = None
         predict = Reader(self.config, stages, recorded.seq).logits if stages else None
         drawn = self.memory.draw(sleep.steps, sleep.batch, int(self.sleeps), self.recall, predict)
         step = 0
@@ -71,7 +76,17 @@ class Dreamer:
                 return
             for polarity, frames, labels, ids in _in_order(turn, replayed=sleep.cycle > 0):
                 step += 1
-                yield Batch(Position(recorded.seq, step), polarity, frames, labels, torch.from_numpy(ids))
+                batch = Batch(Position(recorded.seq, step), polarity, frames, labels, torch.from_numpy(ids))
+                if polarity is Polarity.NEGATIVE and self._shown is None:
+                    self._shown = batch
+                yield batch
+
+    def slept(self, seq: int, steps: int) -> Slept:
+        """The outcome of sleep ``seq``, over after ``steps`` batches."""
+        if self._shown is None or (self.memory.wrong_labels and not self.memory.generates):
+            return Slept(seq, steps)
+        frames, labels, ids = (part[:SHOWN] for part in (self._shown.frames, self._shown.labels, self._shown.ids))
+        return Slept(seq, steps, frames, labels, ids)
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next sleep depends on, by name."""

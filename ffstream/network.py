@@ -8,7 +8,7 @@ from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import Recall
-from ffstream.outcome import Outcome, Passed, Published, Restored, Saved, Slept
+from ffstream.outcome import Outcome, Passed, Published, Restored, Saved
 from ffstream.recurrent import TickStage, run
 from ffstream.stage import Stage
 from ffstream.stage import restore as restore_state
@@ -52,7 +52,7 @@ class Network:
         for batch in self.dreamer.dreams(recorded, sleep, stages):
             self._learn(batch)
             steps += 1
-        self._outcomes.append(Slept(recorded.seq, steps))
+        self._outcomes.append(self.dreamer.slept(recorded.seq, steps))
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
         """See :class:`~ffstream.chain.Chain`."""

@@ -38,10 +38,17 @@ class Dreamt:
 
 @dataclass(frozen=True)
 class Slept:
-    """Sleep ``seq`` is over after ``steps`` batches, replayed ones included (0 when there was nothing to dream of)."""
+    """Sleep ``seq`` is over after ``steps`` batches, replayed ones included (0 when there was nothing to dream of).
+
+    Where dreams are other frames than those that they come from, the first few are here to be looked at: ``frames`` [few,
+    inputs], with ``labels`` [few], of frames ``ids`` [few].
+    """
 
     seq: int
     steps: int
+    frames: Tensor | None = field(default=None, compare=False, repr=False)
+    labels: Tensor | None = field(default=None, compare=False, repr=False)
+    ids: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import AHEAD, UNDER_WAY, Dreamer
 from ffstream.message import BUNDLE, Batch, Message
-from ffstream.outcome import Passed, Restored, Saved, Slept
+from ffstream.outcome import Passed, Restored, Saved
 from ffstream.stage import restore
 from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
@@ -153,7 +153,7 @@ class DreamerActor:
             now.first.enter.remote(now.number, *bundle)
         if asleep.sent == asleep.back:
             now.asleep = None
-            now.outbox.put(pack(Slept(asleep.seq, asleep.sent)))
+            now.outbox.put(pack(now.dreamer.slept(asleep.seq, asleep.sent)))
 
     @ray.method(concurrency_group="learn")
     def publish(self, epoch: int, publication: Publication) -> None:

@@ -11,6 +11,9 @@ from ffstream_gateway import bodies, models, texts
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
 
+PAUSED_FOR = 5
+"""Seconds after which a client had better look again whether feeding is still paused."""
+
 
 def require_accepting(service: Service) -> None:
     """Make sure that frames are accepted now.
@@ -20,6 +23,18 @@ def require_accepting(service: Service) -> None:
     """
     if not service.accepts:
         raise Problem(503, service.state.value, f"the service is {service.state.value}", headers={"Retry-After": "5"})
+
+
+def require_feeding(service: Service) -> None:
+    """Make sure that frames are accepted now, and that nobody has paused the feeding.
+
+    Raises:
+        Problem: 503 when they are not.
+    """
+    require_accepting(service)
+    if service.paused:
+        detail = 'feeding is paused: PUT /feeding {"paused": false} resumes it'
+        raise Problem(503, "paused", detail, headers={"Retry-After": str(PAUSED_FOR)})
 
 
 @contextmanager

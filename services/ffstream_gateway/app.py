@@ -7,9 +7,12 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 import ffstream
-from ffstream_gateway import problems, routes, sequences, socket_feed, socket_watch
+from ffstream_gateway import live, problems, routes, sequences, socket_feed, socket_watch
 from ffstream_gateway.limit import BodyLimit
+from ffstream_gateway.looks import Looks
 from ffstream_gateway.metrics import Metrics, Timed
+from ffstream_gateway.moments import Moments
+from ffstream_gateway.origin import SameOrigin
 from ffstream_gateway.service import Service
 from ffstream_gateway.settings import Settings
 
@@ -40,10 +43,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = metrics
+    app.state.moments = Moments(service, metrics)
+    app.state.looks = Looks(service)
     app.add_middleware(BodyLimit, limit=settings.max_body)
+    app.add_middleware(SameOrigin)
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
     app.include_router(routes.router)
+    app.include_router(live.router)
     if service.alphabet is not None:
         app.include_router(sequences.router)
     app.include_router(socket_feed.router)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from ffstream_gateway.app import create_app
 from ffstream_gateway.connection import Connection
+from ffstream_gateway.moments import Moments
 from ffstream_gateway.settings import Settings
 
 LINGER = 5
@@ -39,6 +40,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for listening in sockets or []:
             print(f"ffstream listens on {url(listening)}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let those go who listen for as long as there is something to hear, then stop."""
+        moments: Moments | None = getattr(getattr(self.config.app, "state", None), "moments", None)
+        if moments is not None:
+            moments.end()
+        await super().shutdown(sockets)
 
 
 def url(listening: socket.socket) -> str:

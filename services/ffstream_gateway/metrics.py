@@ -1,7 +1,9 @@
 """Figures for Prometheus, read from the service when they are asked for."""
 
 import time
+from collections import deque
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,6 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ffstream.polarity import Phase
 from ffstream_gateway.service import Service, State
+
+CLASSIFIED = 500
+"""Answers of ``/classify`` whose times are kept."""
+
+STREAM = "/events"
+"""A route whose answer takes as long as somebody listens: its time says nothing."""
 
 
 class Metrics(Collector):
@@ -21,7 +29,14 @@ class Metrics(Collector):
         self.requests = Histogram(
             "ffstream_http_seconds", "Time to answer.", ["route", "method", "status"], registry=self.registry
         )
+        self.classified: deque[float] = deque(maxlen=CLASSIFIED)
         self.registry.register(self)
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """An answer was given, in so many seconds."""
+        self.requests.labels(route, method, status).observe(seconds)
+        if route == "/classify" and status == HTTPStatus.OK:
+            self.classified.append(seconds)
 
     def collect(self) -> Iterable[Metric]:
         """See :class:`prometheus_client.registry.Collector`."""
@@ -50,7 +65,7 @@ class Metrics(Collector):
 
 
 class Timed:
-    """ASGI middleware that times every answer by its route."""
+    """ASGI middleware that times every answer by its route, but for the stream of events."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -74,4 +89,5 @@ class Timed:
             await self.app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self.metrics.requests.labels(route, scope["method"], status).observe(time.perf_counter() - start)
+            if route != STREAM:
+                self.metrics.observe(route, scope["method"], status, time.perf_counter() - start)

@@ -16,7 +16,7 @@ from ffstream.errors import FFStreamError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.stream.events import Recorded
 from ffstream_gateway import bodies, models
-from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting
+from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting, require_feeding
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
 
@@ -82,7 +82,7 @@ async def feed(
     and may go on with a second array, the labels [n]. Where sequences are learned, ``{"text": "..."}``, ``{"symbols": [...]}``
     and ``text/plain`` are taken too: every symbol is learned that has a whole window before it.
     """
-    require_accepting(service)
+    require_feeding(service)
     answer = await run_in_threadpool(accept_body, service, raw, content_type, key)
     return Response(answer.model_dump_json(), 202, media_type=bodies.JSON)
 
@@ -94,7 +94,7 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     The answer has the numbers of the new frames, in the order of the request. A frame takes one label, and takes it until
     ``label_lifetime`` frames were accepted after it.
     """
-    require_accepting(service)
+    require_feeding(service)
     digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
     ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
     with refusals(service):

@@ -1,20 +1,24 @@
 """The stream as a service: one thread turns it, any thread may feed and classify, failures are recovered from."""
 
 import logging
+import operator
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
 from enum import Enum
+from functools import partial
 
 import torch
 
 from ffstream.config import NetworkConfig
 from ffstream.errors import FFStreamError
+from ffstream.outcome import Outcome, Restored
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
+from ffstream_gateway.recent import Recent
 from ffstream_gateway.settings import Settings
 
 ATTEMPTS = 5
@@ -48,7 +52,7 @@ class Service:
     """Owns the stream of one folder.
 
     Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning. ``alphabet`` is what text is
-    read with, None where frames are numbers.
+    read with, None where frames are numbers. While ``paused`` no frames are to be taken; what waits is learned.
 
     Raises:
         ConfigError: when folder and settings do not fit, or another service has the folder.
@@ -59,6 +63,9 @@ class Service:
         self.settings = settings
         self.state = State.STARTING
         self.error: str | None = None
+        self.paused = False
+        self.recent = Recent()
+        self.opened_at = time.time()
         self._lock = FolderLock(settings.folder)
         try:
             network = open_network(settings)
@@ -154,6 +161,8 @@ class Service:
             self._learned.clear()
             try:
                 self.stream.start()
+                reached = self.stream.progress.seq
+                self.recent.keep(partial(operator.ge, reached))
                 self._turn()
                 self._finish()
             except Exception as error:
@@ -183,7 +192,7 @@ class Service:
 
     def _turn(self) -> None:
         while not self._told_to_stop.is_set():
-            self.stream.step(TURN)
+            self._look(self.stream.step(TURN))
             self._measure()
             if self.stream.replaying:
                 self._become(State.REPLAYING, self.error)
@@ -192,6 +201,11 @@ class Service:
             if self.stream.at_rest:
                 self._something_to_do.wait(PATIENT if self.stream.sequencer.waiting else REST)
                 self._something_to_do.clear()
+
+    def _look(self, outcomes: list[Outcome]) -> None:
+        if any(isinstance(outcome, Restored) for outcome in outcomes):
+            self.recent.keep(self.stream.sequencer.lineage.holds)
+        self.recent.observe(outcomes, self.stream.progress)
 
     def _measure(self) -> None:
         now = time.monotonic()

@@ -10,7 +10,7 @@ from starlette import status
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from ffstream_gateway.accepting import accept_message, require_accepting
+from ffstream_gateway.accepting import accept_message, require_feeding
 from ffstream_gateway.problems import Problem
 from ffstream_gateway.service import Service, State
 
@@ -116,7 +116,7 @@ class Conversation:
 
     async def _accept(self, raw: str | bytes) -> dict[str, Any]:
         try:
-            require_accepting(self._service)
+            require_feeding(self._service)
             return (await run_in_threadpool(accept_message, self._service, raw)).model_dump()
         except Problem as problem:
             wait = (problem.headers or {}).get("Retry-After")

@@ -14,7 +14,7 @@ from ffstream.classify import Reader
 from ffstream.errors import ShapeError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
-from ffstream_gateway.accepting import accept_frames, require_accepting
+from ffstream_gateway.accepting import accept_frames, require_feeding
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
 from ffstream_gateway.socket_feed import require_same_origin
@@ -95,7 +95,7 @@ class Showing:
             "status": "cold" if self._reader.cold else "live",
         }
         if learn and len(self._seen) == self._length:
-            require_accepting(self._service)
+            require_feeding(self._service)
             clip, said = np.concatenate(self._seen)[None], np.array([self._label])
             answer["accepted"] = accept_frames(self._service, clip, said).model_dump()
         return answer

@@ -93,7 +93,8 @@ class Opened:
     def at_rest(self) -> bool:
         stream = self.stream
         published = stream.reader.seq == stream.journal.last_seq
-        return self.service.state is State.READY and not stream.sequencer.waiting and published and stream.at_rest
+        looked_at = self.service.recent.seq == stream.progress.seq
+        return self.service.state is State.READY and not stream.sequencer.waiting and published and stream.at_rest and looked_at
 
     def settle(self) -> "Opened":
         """Wait until everything accepted and requested is learned and published."""

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import ffstream
-from ffstream_gateway import models
+from ffstream_gateway import look_models, models
 
 
 def figures(app: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -176,6 +176,16 @@ def test_every_route_is_documented(document):
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
+        ("GET", "/events"),
+        ("GET", "/moment"),
+        ("GET", "/shape"),
+        ("GET", "/recent"),
+        ("GET", "/dreams"),
+        ("GET", "/goodness"),
+        ("GET", "/fields"),
+        ("POST", "/explain"),
+        ("GET", "/feeding"),
+        ("PUT", "/feeding"),
     }
 
 
@@ -190,13 +200,15 @@ def test_every_example_of_a_body_is_accepted(gateway, document):
                 assert answer.status_code in (200, 202), (path, kind, answer.text)
                 sent.add((path, kind))
     bodies = {(path, kind) for path in ("/feed", "/classify") for kind in ("application/json", "application/x-ndjson")}
-    assert sent == bodies | {(path, "application/json") for path in ("/sleep", "/schedule", "/labels")}
+    others = ("/sleep", "/schedule", "/labels", "/explain", "/feeding")
+    assert sent == bodies | {(path, "application/json") for path in others}
 
 
 def test_every_example_of_an_answer_is_one(document):
     for name, schema in document["components"]["schemas"].items():
         for example in schema.get("examples", []):
-            getattr(models, name).model_validate_json(json.dumps(example), strict=True)
+            model = getattr(look_models, name, None) or getattr(models, name)
+            model.model_validate_json(json.dumps(example), strict=True)
 
 
 def test_every_answer_has_an_example(document):

@@ -1,0 +1,31 @@
+"""Who may ask for changes: browsers let the pages of any site send requests to this machine, but say so."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ffstream_gateway.problems import Problem
+
+HARMLESS = ("GET", "HEAD", "OPTIONS")
+ELSEWHERE = ("cross-site", "same-site")
+"""What a browser says of a request that a page of another address has made (``Sec-Fetch-Site``); other clients say nothing."""
+
+
+class SameOrigin:
+    """ASGI middleware that refuses what pages of other addresses want changed, with 403.
+
+    Args:
+        app: what comes next.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may pass."""
+        if scope["type"] == "http" and scope["method"] not in HARMLESS:
+            site = Headers(scope=scope).get("sec-fetch-site")
+            if site in ELSEWHERE:
+                detail = f"Sec-Fetch-Site: got {site}, expected a page of this service, or a client that is no browser"
+                await Problem(403, "cross-origin", detail, place="Sec-Fetch-Site").answer()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
