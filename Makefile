@@ -18,7 +18,7 @@ MINUTES ?= 30
 .PHONY: help install demo serve test test-page screenshots coverage mutate soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
-.PHONY: bench-throughput bench-roofline bench-depth bench-soak
+.PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
 .PHONY: bench-mnist-unsupervised bench-novelty
 
 help:  ## this list
@@ -96,6 +96,12 @@ bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, ho
 
 bench-novelty: $(STAMP)  ## digits that were never seen, told without labels, beside scikit-learn (MNIST=FOLDER; half an hour)
 	$(BIN)/python -m benchmarks.novelty --data $(MNIST)
+
+bench-mnist-recurrent: $(BENCH_STAMP)  ## the paper's section 3.4, MNIST as a video; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.mnist_recurrent --data $(MNIST) $(BENCH)
+
+bench-video: $(STAMP)  ## ticks a second of recurrent actors, and whether all of them work at every tick (a few minutes)
+	$(BIN)/python -m benchmarks.video --data $(MNIST)
 
 bench-recovery: $(STAMP)  ## real kills of every process of a service under load, and how long a recovery takes (12 minutes)
 	$(BIN)/python -m benchmarks.recovery

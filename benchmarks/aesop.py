@@ -226,7 +226,8 @@ def _draw(axes: Any, found: dict[str, list[Figures]], title: str) -> None:
     axes.set(
         yscale="log", ylim=(1.5, 20), xlabel="passes over 248 strings", ylabel="perplexity of the next character", title=title
     )
-    axes.set_yticks([2, 3, 5, 7, 10, 15], labels=["2", "3", "5", "7", "10", "15"])
+    axes.set_yticks([2, 3, 4, 5, 6, 7, 8, 9, 10, 15], labels=["2", "3", "4", "5", "6", "7", "8", "9", "10", "15"])
+    axes.set_yticks([], minor=True)
     axes.legend(fontsize=8, ncols=2)
     axes.grid(alpha=0.3)
 
@@ -246,7 +247,7 @@ def main() -> None:
 
     widths = "-".join(map(str, units))
     seeds = "one seed" if given.seeds == 1 else f"means of {given.seeds} seeds"
-    title = f"10 characters of 30 kinds, {widths}, {seeds}"
+    title = f"10 characters of 30 kinds, {widths}, {given.precision}, {seeds}"
     report(given.results, found, title, f"aesop-{widths}")
     still, teacher, generated, asleep = (mean_of(found[name], "test") for name in (STILL, TEACHER, GENERATED, ASLEEP))
     gap = max(generated, asleep) / teacher

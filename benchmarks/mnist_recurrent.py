@@ -49,7 +49,7 @@ def report(results: Path, runs: Runs, name: str, title: str) -> None:
 
 
 def _network(run: Run) -> str:
-    return "784-" + "-".join(map(str, run.units))
+    return "-".join(map(str, run.units))
 
 
 def _draw_curves(axes: Any, runs: Runs, title: str) -> None:

@@ -126,10 +126,10 @@ def _draw(axes: Any, found: dict[str, list[float]], title: str) -> None:
     width = 0.8 / len(found)
     for place, (name, areas) in enumerate(found.items()):
         axes.bar(np.arange(len(areas)) + place * width, areas, width, label=name)
-    axes.set(xlabel="digit that was never seen", ylabel="AUROC", ylim=(0.4, 1), title=title)
+    axes.set(xlabel="digit that was never seen", ylabel="AUROC", ylim=(0, 1), title=title)
     axes.set_xticks(np.arange(len(areas)) + 0.4 - width / 2, range(len(areas)))
     axes.axhline(0.5, color="gray", linestyle=":")
-    axes.legend(fontsize=7, loc="lower left")
+    axes.legend(fontsize=7, loc="lower right")
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def main() -> None:
         for each in contestants
     }
     widths = "-".join(map(str, UNITS))
-    report(given.results, found, f"784-{widths}, one pass without labels, means of {given.seeds} seeds")
+    report(given.results, found, f"784-{widths}, one pass without labels, means over seeds 0 to {given.seeds - 1}")
     means = {name: mean(areas) for name, areas in found.items()}
     value, best = means["ffstream"], max(area for name, area in means.items() if name != "ffstream")
     verdict("novelty", value=value, target=best, met=value >= best, **means)

@@ -30,7 +30,8 @@ def join(below: Tensor, above: Tensor | int) -> Tensor:
         below: ``[rows, width]``.
         above: ``[rows, width]``, or in the first pass, while all that is above is silent, the width alone.
     """
-    return torch.cat([below, below.new_zeros(len(below), above) if isinstance(above, int) else above], dim=1)
+    silent = torch.zeros(len(below), above) if isinstance(above, int) else above
+    return torch.cat([below.float(), silent.float()], dim=1)
 
 
 def damped(state: Tensor | None, activities: Tensor, kept: float) -> Tensor:
@@ -152,7 +153,11 @@ class TickStage:
         return self._states(lane, below, join(below.live, self.above), join(below.steady, self.above), tick=0)
 
     def tick(self, below: States, above: States) -> States:
-        """One step from the neighbours' states of the last tick; what is shown was computed before this step's learning."""
+        """One step from the neighbours' states of the last tick.
+
+        What is shown was computed before this step's learning, and is rounded to the precision of the layers: the neighbours'
+        products would round it all the same.
+        """
         lane = self._lanes[below.lane]
         x = join(below.live, above.live)
         return self._states(lane, below, x, join(below.steady, above.steady), tick=below.tick + 1)
@@ -167,7 +172,8 @@ class TickStage:
             lane.reports.append(layer.learn(x, activities, below.polarity, lane.taught * self._share))
         if in_window(self.video, tick):
             lane.read = shown if lane.read is None else lane.read + shown
-        return replace(below, tick=tick, live=layer.goodness.normalize(lane.live), steady=shown)
+        live = layer.goodness.normalize(lane.live)
+        return replace(below, tick=tick, live=live.to(layer.config.format), steady=shown.to(layer.config.format))
 
     def close(self, message: Message) -> Message:
         """After the last tick: correct the logits, report, and follow with the averaged weights."""

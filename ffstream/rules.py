@@ -163,7 +163,10 @@ class CurvatureRule:
         _move(weights, self.spectrum.clip(self.velocity), config, share)
 
     def _damping(self) -> float:
-        length = (float(self.phase[1:].max()) - SHORTEST_SPAN) / (LONG_SPAN - SHORTEST_SPAN)
+        """Before a phase has ended, nothing says that they are short."""
+        so_far, before = (float(value) for value in self.phase[1:])
+        span = max(so_far, before) if before else LONG_SPAN
+        length = (span - SHORTEST_SPAN) / (LONG_SPAN - SHORTEST_SPAN)
         return self.config.damping * (1 + (LONG_DAMPING - 1) * min(max(length, 0.0), 1.0))
 
     def _span(self, polarity: Polarity, share: float) -> float:

@@ -19,6 +19,14 @@ def test_one_pass_runs(tmp_path, digits):
     assert said.stdout.count("held out") == 3
 
 
+def test_moving_digits_runs():
+    command = [sys.executable, str(ROOT / "examples/moving_digits.py"), "--clips", "200"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "recurrent: " in said
+    assert "feed-forward: " in said
+    assert len(said.splitlines()[-1].split("by tick: ")[1].split()) == 8
+
+
 def test_deployed_settings_are_the_defaults(monkeypatch):
     """The file that documents every setting names every setting, with its default."""
     for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:

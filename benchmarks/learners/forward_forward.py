@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
@@ -88,13 +89,15 @@ def fingerprint(layer: LayerConfig, video: VideoConfig | None = None, steps: int
     """What the library does with these constants: a sha256 of what a tiny network has learned after a fixed stream.
 
     It differs when a constant, a default or the arithmetic of the library differs, and only then, so that a benchmark
-    knows which of its records still stand. Bits differ between builds of torch and kinds of processor as well.
+    knows which of its records still stand. Bits differ between builds of torch and kinds of processor as well, and between
+    numbers of threads: runs have one, and so has this.
 
     Args:
         layer: constants of every layer; all others are the library's defaults.
         video: makes the network recurrent.
         steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
     """
+    torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer, video=video)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))

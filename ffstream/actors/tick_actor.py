@@ -102,9 +102,10 @@ class TickActor:
         self._came(epoch, side, packed)
 
     @ray.method(concurrency_group="learn")
-    def learn(self, epoch: int, packed: Packed) -> None:
+    def learn(self, epoch: int, *bundle: Packed) -> None:
         """What the layer below hands on at the end of an event."""
-        self._came(epoch, Side.BELOW, packed)
+        for packed in bundle:
+            self._came(epoch, Side.BELOW, packed)
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: None = None) -> None:

@@ -25,8 +25,9 @@ LOCK = "lock"
 SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "ticks", "clip")
 """Settings that make a network what it is; ``inputs`` are the numbers of one picture."""
 
-OF_SEQUENCES = {"batch": 100, "every": 1000}
-"""Settings that are others where sequences are learned, unless they are given."""
+SEQUENCE_BATCH = 100
+SEQUENCE_EVERY = 1000
+"""Windows of a sequence in a micro-batch and in a day, unless they are given."""
 
 RECURRENT_STRENGTH = 1.5
 """Length of the label's vector, as a share of a layer's state, above a recurrent network."""
@@ -128,7 +129,8 @@ def _described(settings: Settings) -> dict[str, Any]:
     if settings.task == "sequence":
         _refuse(settings, ("like", "inputs", "classes", "ticks", "clip"), "a sequence has an alphabet and a context")
         shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
-        return described | shape | {"batch": _chosen(settings, "batch")}
+        batch = settings.batch if "batch" in settings.model_fields_set else SEQUENCE_BATCH
+        return described | shape | {"batch": batch}
     _refuse(settings, ("alphabet", "context"), "only --task sequence has one")
     if settings.task == "unsupervised":
         _refuse(settings, ("ticks", "clip"), "a recurrent network needs labels")
@@ -148,12 +150,6 @@ def _refuse(settings: Settings, names: tuple[str, ...], reason: str) -> None:
             raise ConfigError(f"setting {name}: got {getattr(settings, name)}, but {reason}")
 
 
-def _chosen(settings: Settings, name: str) -> Any:
-    """A setting that is another where sequences are learned."""
-    of_sequence = settings.task == "sequence" and name in OF_SEQUENCES and name not in settings.model_fields_set
-    return OF_SEQUENCES[name] if of_sequence else getattr(settings, name)
-
-
 def _shape_names(settings: Settings) -> set[str]:
     """What other settings than their own say of the network's shape."""
     if settings.like is not None:
@@ -161,12 +157,21 @@ def _shape_names(settings: Settings) -> set[str]:
     return {"inputs"} if "context" in settings.model_fields_set else set()
 
 
-def open_schedule(settings: Settings) -> Schedule:
-    """The schedule that was last put, or the one that the settings describe."""
+def open_schedule(settings: Settings, network: NetworkConfig) -> Schedule:
+    """The schedule that was last put, or the one that the settings describe.
+
+    When they do not say how long a day is, one of sequences is longer, and one of a recurrent network a micro-batch: the ticks
+    of one are a phase by themselves.
+    """
     path = settings.folder / SCHEDULE
     if path.exists():
         return _read(path, lambda found: Schedule(**found))
-    return Schedule(**{field.name: _chosen(settings, field.name) for field in fields(Schedule)})
+    described = {field.name: getattr(settings, field.name) for field in fields(Schedule)}
+    if "every" not in settings.model_fields_set and network.symbols is not None:
+        described["every"] = SEQUENCE_EVERY
+    elif "every" not in settings.model_fields_set and network.video is not None:
+        described["every"] = network.batch
+    return Schedule(**described)
 
 
 def keep_schedule(folder: Path, schedule: Schedule) -> None:

@@ -40,9 +40,10 @@ def side_of_picture(pixels: int, width: int | None) -> tuple[int, int]:
         ValueError: when there is no such rectangle.
     """
     wide = math.isqrt(pixels) if width is None else width
-    if wide * (pixels // wide) != pixels:
+    high = wide if width is None else pixels // wide
+    if wide * high != pixels:
         raise ValueError(f"width: got {width or 'none'}, expected a divisor of the network's {pixels} pixels")
-    return wide, pixels // wide
+    return wide, high
 
 
 def pictures(source: str, width: int, height: int, rate: float | None = None) -> Iterator[Picture]:

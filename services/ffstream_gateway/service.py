@@ -232,7 +232,7 @@ def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
         open_stream = Stream.in_process
     return open_stream(
         network,
-        open_schedule(settings),
+        open_schedule(settings, network),
         folder=settings.folder,
         power_safe=settings.power_safe,
         snapshot_every=settings.snapshot_every,

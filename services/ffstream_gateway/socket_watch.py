@@ -61,9 +61,11 @@ class Showing:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._config = service.stream.config
+        self._length = self._config.inputs // self._config.pixels
         self._begin()
 
     def _begin(self) -> None:
+        """The next clip, by the newest weights."""
         self._seen: list[NDArray[Any]] = []
         self._label = UNLABELLED
         self._reader: Reader = self._service.stream.reader
@@ -80,6 +82,8 @@ class Showing:
 
     def _see(self, raw: str) -> dict[str, Any]:
         picture, label, learn = self._read(raw)
+        if len(self._seen) in (0, self._length):
+            self._begin()
         scores = self._playing.see(to_tensor(picture)[0])
         self._seen.append(picture[0])
         self._label = self._label if label is None else label
@@ -90,12 +94,10 @@ class Showing:
             "seq": self._reader.seq,
             "status": "cold" if self._reader.cold else "live",
         }
-        if self._config.video is not None and len(self._seen) == self._config.video.clip:
+        if learn and len(self._seen) == self._length:
+            require_feeding(self._service)
             clip, said = np.concatenate(self._seen)[None], np.array([self._label])
-            self._begin()
-            if learn:
-                require_feeding(self._service)
-                answer["accepted"] = accept_frames(self._service, clip, said).model_dump()
+            answer["accepted"] = accept_frames(self._service, clip, said).model_dump()
         return answer
 
     def _read(self, raw: str) -> tuple[NDArray[Any], int | None, bool]:

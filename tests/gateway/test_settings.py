@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from ffstream.errors import ConfigError
+from ffstream_gateway.folder import open_network, open_schedule
 from ffstream_gateway.settings import Settings
 
 
@@ -146,3 +147,22 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch):
 def test_unknown_flags():
     with pytest.raises(ConfigError, match="colour"):
         Settings.load({"colour": 1})
+
+
+@pytest.mark.parametrize(
+    ("described", "every"),
+    [
+        ({}, 125),
+        ({"ticks": 8}, 25),
+        ({"clip": 4, "batch": 30}, 30),
+        ({"task": "sequence"}, 1000),
+        ({"clip": 4, "every": 90}, 90),
+    ],
+)
+def test_a_day_is_as_long_as_suits_the_network(tmp_path, described, every):
+    """Also when it is opened again and nothing is said of it."""
+    settings = Settings(folder=tmp_path, chain="in-process", units=(8, 8), **described)
+    network = open_network(settings)
+    assert open_schedule(settings, network).every == every
+    again = Settings(folder=tmp_path, **{name: value for name, value in described.items() if name == "every"})
+    assert open_schedule(again, open_network(again)).every == every

@@ -11,11 +11,13 @@ import pytest
 from ffstream.actors.dreamer_actor import DreamerActor
 from ffstream.actors.layer_actor import LayerActor
 from ffstream.actors.part import Saver
+from ffstream.actors.tick_actor import TickActor
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.classify import Reader
 from ffstream.dreamer import Dreamer
 from ffstream.message import Message
 from ffstream.outcome import Saved
+from ffstream.pacing import Pacer, Side
 from ffstream.stage import Stage
 from ffstream.stream import sqlite_journal
 from ffstream.stream.archive import Archive
@@ -85,6 +87,30 @@ def hears_the_epoch_before(patch: pytest.MonkeyPatch) -> None:
 
     whatever_comes.__ray_concurrency_group__ = "learn"
     patch.setattr(LayerActor, "learn", whatever_comes)
+
+
+def sees_the_epoch_before(patch: pytest.MonkeyPatch) -> None:
+    """A recurrent layer that takes states that were sent before the failure."""
+    came = TickActor._came
+
+    def whatever_comes(self: TickActor, epoch: int, side: Side, thing: object) -> None:
+        came(self, self.layer.epoch, side, thing)
+
+    patch.setattr(TickActor, "_came", whatever_comes)
+
+
+def does_not_wait_for_its_neighbours(patch: pytest.MonkeyPatch) -> None:
+    """A recurrent layer that steps with the states that it saw last when new ones are not there yet."""
+
+    def came(self: Pacer, side: Side, thing: object) -> None:
+        self._came[side].append(thing)
+        self._last = getattr(self, "_last", {}) | {side: thing}
+        while self._came[self._needs] or (self._needs is Side.ABOVE and Side.ABOVE in self._last):
+            there = self._came[self._needs].popleft() if self._came[self._needs] else self._last[Side.ABOVE]
+            self._needs = self._course.send(there)
+
+    patch.setattr(Pacer, "came", came)
+    patch.setattr(Pacer, "_expect", lambda self, states, position, tick, lane: states)
 
 
 def counts_the_epoch_before(patch: pytest.MonkeyPatch) -> None:
@@ -269,6 +295,8 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
     [
         applies_twice,
         hears_the_epoch_before,
+        sees_the_epoch_before,
+        does_not_wait_for_its_neighbours,
         counts_the_epoch_before,
         comes_back_with_first_weights,
         forgets_to_rewind,
