@@ -33,7 +33,7 @@ TOLD, SYMBOLS = 4, 16
 
 LENGTH = 25
 TRIES = 200
-"""Things that happen in a life, and turns within which it must come to rest afterwards."""
+"""Things that happen in a life, and turns within which it must come to rest afterwards; chains that may be opened in it."""
 
 RECURRENT_EVERY = 20
 VIDEOS = (
@@ -56,7 +56,7 @@ class Life:
     """A stream over a simulated cluster and disk, its clients, and everything drawn from one generator."""
 
     def __init__(self, seed: int, home: Path) -> None:
-        self.rng = random.Random(seed)
+        self.rng, self.starts = random.Random(seed), 0
         self.numbers = np.random.default_rng(seed)
         self.home = home
         self.clock = Clock()
@@ -182,6 +182,8 @@ class Life:
 
         def open_chain(start: Any) -> RayChain:
             self.happened["starts from a snapshot" if start else "starts from nothing"] += 1
+            self.starts += 1
+            assert self.starts <= TRIES, "a stream does not start over for ever"
             return RayChain(crew, start)
 
         self.disturbed = False
