@@ -1,6 +1,7 @@
 """What the live page looks at closely: each answer is made once for all who ask, and of bounded size."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -35,11 +36,14 @@ MARGIN = 1e-3
 LABELS = 40
 """Most labels whose confusions are still shown."""
 
+REST = 1.0
+"""Seconds for which an answer is given again, whatever has changed: however many look, little is done for them."""
+
 Look = TypeVar("Look")
 
 
 class Once(Generic[Look]):
-    """Makes an answer again only when what it depends on has changed; who asks meanwhile waits for the one that makes it.
+    """Makes an answer again only when what it depends on has changed, and not at once; who asks meanwhile waits for it.
 
     Args:
         make: the answer.
@@ -49,15 +53,15 @@ class Once(Generic[Look]):
     def __init__(self, make: Callable[[], Look], depends: Callable[[], object]) -> None:
         self._make, self._depends = make, depends
         self._making = threading.Lock()
-        self._made: tuple[object, Look] | None = None
+        self._made: tuple[object, float, Look] | None = None
 
     def __call__(self) -> Look:
-        """The answer."""
+        """The answer, which was not out of date :data:`REST` seconds ago."""
         with self._making:
-            now = self._depends()
-            if self._made is None or self._made[0] != now:
-                self._made = now, self._make()
-            return self._made[1]
+            now, clock = self._depends(), time.monotonic()
+            if self._made is None or (self._made[0] != now and clock - self._made[1] >= REST):
+                self._made = now, clock, self._make()
+            return self._made[2]
 
 
 class Looks:

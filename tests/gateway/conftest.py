@@ -135,6 +135,7 @@ class Gateway:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._patch = pytest.MonkeyPatch()
+        self._patch.setattr("ffstream_gateway.looks.REST", 0.0)
         self._gates: list[Gate] = []
         self._opened: list[Opened] = []
 

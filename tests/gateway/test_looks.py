@@ -159,6 +159,15 @@ def test_a_look_is_made_once(live, monkeypatch):
     assert not made
 
 
+def test_looking_all_the_time_costs_little(live, frames, monkeypatch):
+    before = live.get("/recent")
+    monkeypatch.setattr("ffstream_gateway.looks.REST", 1000.0)
+    live.accepted(frames[0][250:300], frames[1][250:300])
+    assert live.settle().get("/recent") == before
+    monkeypatch.setattr("ffstream_gateway.looks.REST", 0.0)
+    assert live.get("/recent") != before
+
+
 def test_latencies_are_those_of_classify(live, frames):
     for _ in range(3):
         live.classify(frames[0][:2])

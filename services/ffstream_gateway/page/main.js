@@ -14,6 +14,7 @@ let moment = null;
 let looked = null;
 let saved = null;
 let looking = false;
+let again = false;
 
 const told = (next) => {
   const before = moment;
@@ -63,12 +64,13 @@ function showTiles(now) {
 async function look() {
   if (looking || moment === null || document.hidden) return;
   const now = `${moment.seq} ${moment.reader_seq} ${moment.state}`;
-  if (shape !== null && now === looked) return;
+  if (shape !== null && now === looked && !again) return;
   looking = true;
   try {
     if (shape === null) await meet();
     await Promise.all([lookBack(), lookAtGoodness(), ask("/dreams").then((dreams) => showDreams(dreams, shape))]);
     showFields(await ask("/fields"), shape);
+    again = now !== looked; // an answer may be a second old: the next one is not
     looked = now;
   } catch {
     looked = null;
