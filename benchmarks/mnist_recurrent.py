@@ -5,15 +5,13 @@ last 10,000 training images; the test set is read at the end, by all three metho
 after every pass and goes on from it. ``--reversed`` has layers fall silent for positives, as in section 3.5.
 """
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.ledger import Ledger
-from benchmarks.mnist_supervised import measure
-from benchmarks.report import options, percent, plot, table, verdict, write
+from benchmarks.passes import draw_curve, draw_target, open_ledger, pass_options
+from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Method
 
@@ -55,37 +53,20 @@ def _network(run: Run) -> str:
 def _draw_curves(axes: Any, runs: Runs, title: str) -> None:
     for colour, (run, figures) in enumerate(runs):
         for style, method in zip((":", "-", "--"), Method, strict=True):
-            looks = [look for look in figures.looks if method.value in look]
-            axes.plot(
-                [look["passes"] for look in looks],
-                [100 * look[method.value] for look in looks],
-                marker=".",
-                linestyle=style,
-                color=f"C{colour}",
-                label=f"{_network(run)}, seed {run.seed}, {method.value}",
-            )
-    axes.axhline(TARGET, color="gray", linestyle=":", label="Hinton 2022, 60 epochs")
-    axes.set(xlabel="passes", ylabel="error held out, %", title=title)
-    axes.legend()
-    axes.grid(alpha=0.3)
+            label = f"{_network(run)}, seed {run.seed}, {method.value}"
+            draw_curve(axes, figures.looks, method.value, linestyle=style, color=f"C{colour}", label=label)
+    draw_target(axes, TARGET, "Hinton 2022, 60 epochs", title)
 
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = options(__doc__)
+    parser = pass_options(__doc__, PASSES)
     parser.set_defaults(seeds=SEEDS)
-    parser.add_argument("--passes", type=int, default=PASSES)
     parser.add_argument("--networks", default=NETWORKS, help=f"widths of the hidden layers, like '{NETWORKS}'")
-    parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
     parser.add_argument("--reversed", action="store_true", help="low squares for positives, as in predictive coding")
-    parser.add_argument(
-        "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
-    )
     given = parser.parse_args()
 
-    record = given.results / "mnist_recurrent.jsonl"
-    resumed = functools.partial(measure, given.checkpoints)
-    ledger = Ledger(record, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    ledger = open_ledger(given, "mnist_recurrent")
     constants = CONSTANTS | (REVERSED if given.reversed else {})
     networks = [tuple(int(width) for width in widths.split(",")) for widths in given.networks.split()]
     runs = [

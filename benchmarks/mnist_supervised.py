@@ -5,16 +5,13 @@ last 10,000 training images; the test set is read at the end, by all three metho
 after every pass and goes on from it. ``--shift 2`` moves every frame by up to two pixels each time it is seen.
 """
 
-import functools
-import hashlib
-import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from benchmarks.epochs import Epochs
-from benchmarks.ledger import Ledger
-from benchmarks.report import options, percent, picture, plot, table, verdict, write
+from benchmarks.passes import draw_curve, draw_target, folder_of, open_ledger, pass_options
+from benchmarks.report import percent, picture, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Method, Reader
 from ffstream.masks import side_of
@@ -32,17 +29,6 @@ CONSTANTS = {"phase": 10, "precision": "bfloat16"}
 
 FIELDS = 100
 """First-layer units whose receptive fields are drawn, as in figure 2."""
-
-
-def folder_of(checkpoints: Path, run: Run) -> Path:
-    """Where a run leaves its checkpoints: a folder for everything that decides them but the number of passes."""
-    settings = {name: value for name, value in run.settings().items() if name != "passes"}
-    return checkpoints / hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def measure(checkpoints: Path, run: Run, data: str) -> Figures:
-    """The figures of a run, gone on with from its last checkpoint."""
-    return Epochs(run, data, folder_of(checkpoints, run)).complete()
 
 
 def draw_fields(figure: Any, reader: Reader) -> None:
@@ -72,36 +58,19 @@ def report(results: Path, runs: list[Run], figures: list[Figures], title: str, n
 def _draw_curves(axes: Any, figures: list[Figures], title: str) -> None:
     for colour, method in enumerate(Method):
         for each in figures:
-            looks = [look for look in each.looks if method.value in look]
             label = method.value if each is figures[0] else None
-            axes.plot(
-                [look["passes"] for look in looks],
-                [100 * look[method.value] for look in looks],
-                marker=".",
-                color=f"C{colour}",
-                label=label,
-            )
-    axes.axhline(TARGET, color="gray", linestyle=":", label="Hinton 2022, 60 epochs")
-    axes.set(xlabel="passes", ylabel="error held out, %", title=title)
-    axes.legend()
-    axes.grid(alpha=0.3)
+            draw_curve(axes, each.looks, method.value, color=f"C{colour}", label=label)
+    draw_target(axes, TARGET, "Hinton 2022, 60 epochs", title)
 
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = options(__doc__)
-    parser.add_argument("--passes", type=int, default=PASSES)
+    parser = pass_options(__doc__, PASSES)
     parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000,2000")
     parser.add_argument("--shift", type=int, default=0, help="pixels by which a frame is moved at most")
-    parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
-    parser.add_argument(
-        "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
-    )
     given = parser.parse_args()
 
-    record = given.results / "mnist_supervised.jsonl"
-    resumed = functools.partial(measure, given.checkpoints)
-    ledger = Ledger(record, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    ledger = open_ledger(given, "mnist_supervised")
     units = tuple(int(width) for width in given.units.split(","))
     constants = CONSTANTS | ({"shift": given.shift} if given.shift else {})
     runs = [Run("ffstream", constants, units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]

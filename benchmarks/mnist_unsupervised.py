@@ -6,14 +6,12 @@ come: from all, and, for the curve of label efficiency, from 10, 100 and 1,000. 
 training images. A run takes long: it leaves a checkpoint after every pass and goes on from it.
 """
 
-import functools
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.ledger import Ledger
-from benchmarks.mnist_supervised import measure
-from benchmarks.report import options, percent, plot, table, verdict, write
+from benchmarks.passes import draw_curve, draw_target, open_ledger, pass_options
+from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import UNSUPERVISED
 
@@ -56,33 +54,22 @@ def report(results: Path, by_labels: dict[str, list[Figures]], name: str, title:
 
 def _draw_curves(axes: Any, by_labels: dict[str, list[Figures]], title: str) -> None:
     for labels, figures in by_labels.items():
-        looks = figures[0].looks
-        passes, errors = [look["passes"] for look in looks], [100 * look[READING] for look in looks]
-        axes.plot(passes, errors, marker=".", label=f"{labels} labels")
-    axes.axhline(TARGET, color="gray", linestyle=":", label="Hinton 2022, 100 epochs, all labels")
-    axes.set(xlabel="passes", ylabel="error held out, %", yscale="log", title=title)
+        draw_curve(axes, figures[0].looks, READING, label=f"{labels} labels")
+    axes.set_yscale("log")
+    draw_target(axes, TARGET, "Hinton 2022, 100 epochs, all labels", title)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
-    axes.legend()
-    axes.grid(alpha=0.3, which="both")
 
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = options(__doc__)
+    parser = pass_options(__doc__, PASSES)
     parser.set_defaults(seeds=SEEDS)
-    parser.add_argument("--passes", type=int, default=PASSES)
     parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000,2000")
     parser.add_argument("--labels", nargs="*", type=int, default=list(LABELS), help="frames with a label, beside all")
-    parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
-    parser.add_argument(
-        "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
-    )
     given = parser.parse_args()
 
-    resumed = functools.partial(measure, given.checkpoints)
-    record = given.results / "mnist_unsupervised.jsonl"
-    ledger = Ledger(record, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    ledger = open_ledger(given, "mnist_unsupervised")
     units = tuple(int(width) for width in given.units.split(","))
     told: dict[str, dict[str, int]] = {"all": {}} | {
         f"{count:,}": {"labels": count} for count in sorted(given.labels, reverse=True)

@@ -158,11 +158,6 @@ class Reader:
         told = self.config.video is None and self.config.wrong_labels and by_layer.shape[1] > 1
         return (by_layer[:, 1:] if told else by_layer).mean(dim=1)
 
-    @property
-    def threshold(self) -> float:
-        """The goodness at which a layer is undecided."""
-        layer = self.config.layer
-        return GOODNESS[layer.goodness].threshold if layer.threshold is None else layer.threshold
-
     def _p_positive(self, goodness: Tensor) -> Tensor:
-        return torch.sigmoid(self.config.layer.sharpness * (goodness - self.threshold))
+        layer = self.config.layer
+        return torch.sigmoid(layer.sharpness * (goodness - layer.decides_at))

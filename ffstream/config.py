@@ -84,6 +84,11 @@ class LayerConfig:
             raise ConfigError(f"directions: got {self.directions}, expected at least 1")
 
     @property
+    def decides_at(self) -> float:
+        """``threshold``, or the goodness's own when none is named."""
+        return GOODNESS[self.goodness].threshold if self.threshold is None else self.threshold
+
+    @property
     def format(self) -> torch.dtype:
         """``precision`` as torch names it."""
         return torch.bfloat16 if self.precision == "bfloat16" else torch.float32

@@ -63,8 +63,7 @@ class Layer:
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
-        named = self.config.threshold
-        self.threshold = self.goodness.threshold if named is None else named
+        self.threshold = self.config.decides_at
         self.rule = make_rule(inputs, units, self.config)
         generator = torch.Generator().manual_seed(seed)
         self.weights = torch.randn(units, inputs + 1, generator=generator) * inputs**-0.5

@@ -6,6 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
+WINDOW = 500
+"""Labelled frames in the window, unless another is asked for."""
+
 
 class Prequential:
     """Accuracy of predictions made before learning, over the whole stream and over a window.
@@ -22,7 +25,7 @@ class Prequential:
     Reference: Dawid 1984, "Present position and potential developments: the prequential approach".
     """
 
-    def __init__(self, window: int = 500) -> None:
+    def __init__(self, window: int = WINDOW) -> None:
         self.frames = 0
         self.correct = 0
         self._recent: deque[bool] = deque(maxlen=window)

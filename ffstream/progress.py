@@ -7,7 +7,7 @@ from typing import Any
 from ffstream.layer import LayerReport
 from ffstream.outcome import Dreamt, Learned, Outcome, Restored, Slept
 from ffstream.polarity import Phase, Polarity
-from ffstream.prequential import Prequential
+from ffstream.prequential import WINDOW, Prequential
 
 COUNTS = ("frames", "dreams", "sleeps", "through")
 """What a snapshot keeps of a moment, beside the score."""
@@ -36,7 +36,7 @@ class Progress:
 class ProgressFold:
     """Keeps :class:`Progress` up to date; ``window`` labelled frames count for the windowed accuracy."""
 
-    def __init__(self, window: int = 500) -> None:
+    def __init__(self, window: int = WINDOW) -> None:
         self.now = Progress()
         self._score = Prequential(window)
 

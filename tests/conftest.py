@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -21,3 +23,13 @@ def learned(digits):
     stream.feed(digits.x[order], digits.y[order])
     yield stream
     stream.close()
+
+
+@pytest.fixture(scope="module")
+def no_settings(tmp_path_factory):
+    """A folder without a file of settings, and none in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("cwd"))
+        for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:
+            patch.delenv(name)
+        yield

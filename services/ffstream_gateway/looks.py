@@ -15,13 +15,11 @@ from ffstream.errors import JournalError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.goodness import GOODNESS, OpponentSquares
 from ffstream.labels import UNLABELLED
+from ffstream.prequential import WINDOW
 from ffstream_gateway import look_models as models
 from ffstream_gateway.pictures import field, not_pictures, picture
 from ffstream_gateway.recent import Predicted
 from ffstream_gateway.service import Service
-
-WINDOW = 500
-"""Labelled frames that count for the confusions, as for the accuracy."""
 
 FRAMES = 24
 DREAMS = 12
@@ -168,7 +166,10 @@ class Looks:
     def _goodness(self) -> models.GoodnessLook:
         reader = self._reader
         positives, negatives = self._positives(reader), self._negatives(reader)
-        layers = [_counted(at + 1, reader.threshold, positives[:, at], negatives[:, at]) for at in range(self._config.depth)]
+        layers = [
+            _counted(at + 1, self._config.layer.decides_at, positives[:, at], negatives[:, at])
+            for at in range(self._config.depth)
+        ]
         return models.GoodnessLook(seq=reader.seq, positives=len(positives), negatives=len(negatives), layers=layers)
 
     def _positives(self, reader: Reader) -> Tensor:
@@ -222,7 +223,7 @@ class Looks:
         return models.Explained(
             seq=reader.seq,
             status="cold" if reader.cold else "live",
-            threshold=reader.threshold,
+            threshold=config.layer.decides_at,
             goodness=goodness,
             neutral=reader.neutral(frame)[1][0].tolist() if known else None,
             by_goodness=_verdict(reader, frame, Method.GOODNESS) if goodness is not None else None,

@@ -1,5 +1,7 @@
-"""Who may ask for changes: browsers let the pages of any site send requests to this machine, but say so."""
+"""Who may ask for changes: browsers let the pages of any site speak to this machine, but say so."""
 
+from fastapi import WebSocket, WebSocketException
+from starlette import status
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,3 +31,14 @@ class SameOrigin:
                 await Problem(403, "cross-origin", detail, place="Sec-Fetch-Site").answer()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def require_same_origin(socket: WebSocket) -> None:
+    """Browsers let the pages of any site open a WebSocket to this machine, but name the site.
+
+    Raises:
+        WebSocketException: when it is not the service's own.
+    """
+    origin = socket.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != socket.headers.get("host"):
+        raise WebSocketException(status.WS_1008_POLICY_VIOLATION, f"got a page of {origin}, expected one of this service")

@@ -4,13 +4,14 @@ import asyncio
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, WebSocket, WebSocketException
+from fastapi import APIRouter, WebSocket
 from fastapi.concurrency import run_in_threadpool
 from starlette import status
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from ffstream_gateway.accepting import accept_message, require_feeding
+from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem
 from ffstream_gateway.service import Service, State
 
@@ -42,17 +43,6 @@ async def feed(socket: WebSocket) -> None:
         await Conversation(socket, socket.app.state.service).hold()
     except* WebSocketDisconnect:
         pass
-
-
-def require_same_origin(socket: WebSocket) -> None:
-    """Browsers let the pages of any site open a WebSocket to this machine, but name the site.
-
-    Raises:
-        WebSocketException: when it is not the service's own.
-    """
-    origin = socket.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != socket.headers.get("host"):
-        raise WebSocketException(status.WS_1008_POLICY_VIOLATION, f"got a page of {origin}, expected one of this service")
 
 
 class Conversation:

@@ -15,9 +15,9 @@ from ffstream.errors import ShapeError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream_gateway.accepting import accept_frames, require_feeding
+from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
-from ffstream_gateway.socket_feed import require_same_origin
 
 router = APIRouter()
 

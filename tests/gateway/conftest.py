@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -183,13 +182,8 @@ class Gateway:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def clean(no_settings: None) -> None:
     """No settings from outside."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("cwd"))
-        for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:
-            patch.delenv(name)
-        yield
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The live page in a real browser, on a real server. Needs ``pip install -e '.[browser]'`` and a Chromium on the path."""
 
-import os
 import shutil
 import socket
 import threading
@@ -58,16 +57,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("cwd"))
-        for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:
-            patch.delenv(name)
-        yield
-
-
-@pytest.fixture(scope="module")
-def served(clean: None, tmp_path_factory: pytest.TempPathFactory, digits: Any) -> Iterator[Served]:
+def served(no_settings: None, tmp_path_factory: pytest.TempPathFactory, digits: Any) -> Iterator[Served]:
     served = Served(tmp_path_factory.mktemp("served") / "data")
     order = digits.order(1, seed=1)[:450]
     served.feed(digits.x[order], digits.y[order])
@@ -245,7 +235,7 @@ def test_the_buttons(visit, served, digits):
     visited.has("#tiles", "450 frames learned")
 
 
-def test_it_comes_back_after_a_restart(browser, clean, tmp_path, digits):
+def test_it_comes_back_after_a_restart(browser, no_settings, tmp_path, digits):
     served = Served(tmp_path / "data")
     try:
         served.feed(digits.x[:50], digits.y[:50])
@@ -270,7 +260,7 @@ def test_it_comes_back_after_a_restart(browser, clean, tmp_path, digits):
         ({"task": "sequence", "context": 4}, {"text": "<b>the fox</b> saw the grapes"}, "symbols"),
     ],
 )
-def test_what_is_no_picture_is_said(browser, clean, tmp_path, flags, feed, said):
+def test_what_is_no_picture_is_said(browser, no_settings, tmp_path, flags, feed, said):
     served = Served(tmp_path / "data", **flags)
     try:
         with Client(served.url) as client:

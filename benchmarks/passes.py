@@ -1,0 +1,56 @@
+"""What benchmarks of many passes share: their options, a record that goes on from checkpoints, and learning curves."""
+
+import argparse
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.epochs import Epochs
+from benchmarks.ledger import Ledger
+from benchmarks.report import options
+from benchmarks.runs import Figures, Run
+
+
+def pass_options(about: str, passes: int) -> argparse.ArgumentParser:
+    """A command line with what every benchmark of many passes takes."""
+    parser = options(about)
+    parser.add_argument("--passes", type=int, default=passes)
+    parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
+    parser.add_argument(
+        "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
+    )
+    return parser
+
+
+def open_ledger(given: argparse.Namespace, name: str) -> Ledger:
+    """The record called ``name`` of a benchmark with these options; its runs leave checkpoints and go on from them."""
+    resumed = functools.partial(measure, given.checkpoints)
+    return Ledger(given.results / f"{name}.jsonl", given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+
+
+def folder_of(checkpoints: Path, run: Run) -> Path:
+    """Where a run leaves its checkpoints: a folder for everything that decides them but the number of passes."""
+    settings = {name: value for name, value in run.settings().items() if name != "passes"}
+    return checkpoints / hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def measure(checkpoints: Path, run: Run, data: str) -> Figures:
+    """The figures of a run, gone on with from its last checkpoint."""
+    return Epochs(run, data, folder_of(checkpoints, run)).complete()
+
+
+def draw_curve(axes: Any, looks: Sequence[dict[str, float]], reading: str, **style: Any) -> None:
+    """Error held out against passes, at the looks that were by this way of reading."""
+    seen = [look for look in looks if reading in look]
+    axes.plot([look["passes"] for look in seen], [100 * look[reading] for look in seen], marker=".", **style)
+
+
+def draw_target(axes: Any, target: float, whose: str, title: str) -> None:
+    """What the curves are to come to, and what the axes are."""
+    axes.axhline(target, color="gray", linestyle=":", label=whose)
+    axes.set(xlabel="passes", ylabel="error held out, %", title=title)
+    axes.legend()
+    axes.grid(alpha=0.3, which="both")
