@@ -42,6 +42,10 @@ class Average:
             self.mean[name].lerp_(tensor, weight)
         self.updates[1] = 0
 
+    def forget(self) -> None:
+        """Begin anew: the next step goes all the way."""
+        self.updates.zero_()
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the average depends on, by name; ``updates`` are those so far and those since the last step."""
         return {**self.mean, "updates": self.updates}

@@ -5,7 +5,7 @@ from typing import Protocol
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch
 from ffstream.outcome import Outcome
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
 
 
 class Chain(Protocol):
@@ -31,6 +31,10 @@ class Chain(Protocol):
 
     def restore(self, recorded: Recorded, restore: Restore) -> None:
         """Go on from barrier ``restore.to``, which has to be the last event: nothing changes but the place in the stream."""
+        ...
+
+    def drift(self, recorded: Recorded, drift: Drift) -> None:
+        """Let every part forget, if the drift asks for it, as the event passes."""
         ...
 
     def publish(self, seq: int) -> None:

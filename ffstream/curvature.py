@@ -90,6 +90,10 @@ class Curvature:
         self.gains[: eigenvalues.shape[0] - kept] = 0
         self.expected.copy_(rest * moment.trace() + (self.gains * eigenvalues).sum())
 
+    def forget(self) -> None:
+        """Find ``C`` anew from the next batch on: what comes in has changed."""
+        self.moment.forget()
+
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name; whoever keeps them copies."""
         names = ("basis", "gains", "rest", "expected")

@@ -105,6 +105,10 @@ class Layer:
         self.mean_activity.lerp_(activities.mean(dim=0), 1 - PEER_DECAY**share)
         return self.config.peer * (self.mean_activity.mean() - self.mean_activity)[None]
 
+    def forget(self) -> None:
+        """Begin anew with what the rule knows of the inputs; the weights stay."""
+        self.rule.forget()
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next step depends on, by name (the tensors themselves, not copies)."""
         rule = {f"rule.{name}": tensor for name, tensor in self.rule.state().items()}

@@ -54,6 +54,10 @@ class Moment:
             self.matrix.lerp_((rounded.t() @ rounded).float().div_(len(x)), weight)
         return due(before, count, self.refresh_at, self.refresh_every)
 
+    def forget(self) -> None:
+        """Begin anew with the next batch, as at the start."""
+        self.updates.zero_()
+
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""
         return {"moment": self.matrix, "updates": self.updates}

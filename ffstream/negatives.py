@@ -119,6 +119,13 @@ class DreamMemory(ABC):
             chosen = torch.from_numpy(order[first * frames : last * frames])
             yield from self._dream(chosen, rng, recall, (last - first) * batch, predict).split(batch)
 
+    def forget(self, kept: int) -> None:
+        """Remember the last ``kept`` frames only."""
+        last = (int(self.observed) - torch.arange(min(kept, len(self)), 0, -1)) % self.capacity
+        ids, labels, logits = self.ids[last], self.labels[last], self.logits[last]
+        self.observed.zero_()
+        self.observe(ids, labels, logits)
+
     @abstractmethod
     def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
         """Negatives [rows] of the remembered frames ``slots``."""

@@ -8,11 +8,11 @@ from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import Recall
-from ffstream.outcome import Outcome, Passed, Published, Restored, Saved
+from ffstream.outcome import Drifted, Outcome, Passed, Published, Restored, Saved
 from ffstream.recurrent import TickStage, run
 from ffstream.stage import Stage
 from ffstream.stage import restore as restore_state
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_part
 
 
@@ -67,6 +67,15 @@ class Network:
         """See :class:`~ffstream.chain.Chain`."""
         self._pass(recorded)
         self._outcomes.append(Restored(recorded.seq, restore.last))
+
+    def drift(self, recorded: Recorded, drift: Drift) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._pass(recorded)
+        if drift.forgets:
+            for stage in self.stages:
+                stage.forget()
+            self.dreamer.memory.forget(drift.frames)
+        self._outcomes.append(Drifted(recorded.seq))
 
     def publish(self, seq: int) -> None:
         """See :class:`~ffstream.chain.Chain`."""

@@ -86,4 +86,11 @@ class Restored:
     through: int
 
 
-Outcome = Learned | Dreamt | Slept | Passed | Saved | Published | Restored
+@dataclass(frozen=True)
+class Drifted:
+    """Drift ``seq`` has passed all layers."""
+
+    seq: int
+
+
+Outcome = Learned | Dreamt | Slept | Passed | Saved | Published | Restored | Drifted

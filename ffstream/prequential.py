@@ -48,6 +48,11 @@ class Prequential:
         self._recent.extend(map(bool, saved["recent"]))
 
     @property
+    def recent(self) -> list[bool]:
+        """Whether the last ``window`` predictions, oldest first, were right."""
+        return list(self._recent)
+
+    @property
     def overall(self) -> float | None:
         """Share correct of all frames; None before the first."""
         return self.correct / self.frames if self.frames else None

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffstream.layer import LayerReport
-from ffstream.outcome import Dreamt, Learned, Outcome, Restored, Slept
+from ffstream.outcome import Dreamt, Drifted, Learned, Outcome, Restored, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import WINDOW, Prequential
 
-COUNTS = ("frames", "dreams", "sleeps", "through")
+COUNTS = ("frames", "dreams", "sleeps", "drifts", "through")
 """What a snapshot keeps of a moment, beside the score."""
 
 
@@ -25,6 +25,7 @@ class Progress:
     frames: int = 0
     dreams: int = 0
     sleeps: int = 0
+    drifts: int = 0
     phase: Phase = Phase.WAKE
     accuracy: float | None = None
     accuracy_overall: float | None = None
@@ -54,6 +55,8 @@ class ProgressFold:
                 self.now = replace(self.now, dreams=dreams, goodness=self._with(outcome.polarity, outcome.reports))
             case Restored():
                 self.now = replace(self.now, seq=outcome.seq, through=outcome.through)
+            case Drifted():
+                self.now = replace(self.now, seq=outcome.seq, drifts=self.now.drifts + 1)
             case Slept():
                 self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
 
@@ -76,6 +79,11 @@ class ProgressFold:
     def _with(self, polarity: Polarity, reports: tuple[LayerReport, ...]) -> dict[Polarity, tuple[LayerReport, ...]]:
         return self.now.goodness | ({polarity: reports} if reports else {})
 
+    @property
+    def recent(self) -> list[bool]:
+        """Whether the last predictions, oldest first, were right."""
+        return self._score.recent
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which :meth:`restore` goes on."""
         now = self.now
@@ -84,5 +92,5 @@ class ProgressFold:
     def restore(self, seq: int, saved: Mapping[str, Any]) -> None:
         """Go on from what :meth:`to_dict` gave after event ``seq``."""
         self._score.restore(saved["score"])
-        counts: dict[str, Any] = {name: int(saved[name]) for name in COUNTS}
+        counts: dict[str, Any] = {name: int(saved.get(name, 0)) for name in COUNTS}
         self.now = replace(self.now, seq=seq, **counts, **self._scores())

@@ -60,6 +60,11 @@ class ReadoutSlice:
         wrong = one_hot(labels, self.classes).float() - logits.softmax(dim=1)
         self.weights.addmm_(wrong.t() @ h, self.inverse, alpha=step / len(h))
 
+    def forget(self) -> None:
+        """Begin anew: labels may mean something else, or belong to other activities."""
+        self.weights.zero_()
+        self.moment.forget()
+
     def _refresh(self) -> None:
         moment = self.moment.matrix
         damping = self.config.damping * moment.diagonal().mean().clamp(min=1e-12)

@@ -43,6 +43,10 @@ class Rule(Protocol):
         """See every input of the batch, taught or not."""
         ...
 
+    def forget(self) -> None:
+        """Begin anew with what is known of the inputs: they have changed."""
+        ...
+
     def state(self) -> dict[str, Tensor]:
         """All tensors that the next step depends on, by name."""
         ...
@@ -69,6 +73,9 @@ class PlainRule:
         momentum = self.config.momentum**share
         self.velocity.addmm_(delta.t(), x, beta=momentum, alpha=(1 - momentum) / batch)
         _move(weights, self.velocity, self.config, share)
+
+    def forget(self) -> None:
+        """The plain rule knows nothing of its inputs."""
 
     def state(self) -> dict[str, Tensor]:
         """See :class:`Rule`."""
@@ -107,6 +114,11 @@ class AdamRule:
         self.square.lerp_(gradient.square_(), 1 - ADAM_SQUARE**share)
         scale = (self.square / (1 - ADAM_SQUARE**updates)).sqrt_().add_(1e-8)
         _move(weights, self.velocity / scale.mul_(1 - momentum**updates), self.config, share)
+
+    def forget(self) -> None:
+        """See :class:`Rule`: the running means begin anew."""
+        for mean in (self.velocity, self.square, self.updates):
+            mean.zero_()
 
     def state(self) -> dict[str, Tensor]:
         """See :class:`Rule`."""
@@ -161,6 +173,10 @@ class CurvatureRule:
             own.lerp_(direction, 1 - decay)
             other.mul_(decay)
         _move(weights, self.spectrum.clip(self.velocity), config, share)
+
+    def forget(self) -> None:
+        """See :class:`Rule`."""
+        self.curvature.forget()
 
     def _damping(self) -> float:
         """Before a phase has ended, nothing says that they are short."""

@@ -101,6 +101,12 @@ class Stage:
             self.readout.learn(neutral[known], logits[known], message.labels[known], share)
         return replace(message, logits=logits, prediction=prediction)
 
+    def forget(self) -> None:
+        """The stream has changed: keep the layer's weights, begin anew with what was fitted to the stream around them."""
+        self.layer.forget()
+        self.readout.forget()
+        self.average.forget()
+
     def weights(self) -> StageWeights:
         """A copy of what classifying needs: the averaged weights."""
         return StageWeights(self.average.mean["layer"].clone(), self.average.mean["readout"].clone())

@@ -64,6 +64,14 @@ class Backprop:
         self.average.follow()
         return predicted
 
+    def forget(self, what: str) -> None:
+        """Begin anew with the optimizers' running means, the average, and the ``"output"`` layer or ``"all"`` of them."""
+        for layer in self.linear if what == "all" else self.linear[-1:]:
+            layer.reset_parameters()
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+        self.average.forget()
+
     def rest(self) -> None:
         """See :class:`~benchmarks.learners.Learner`; there is no sleep."""
 

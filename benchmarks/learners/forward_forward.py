@@ -9,8 +9,22 @@ import torch
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream.drift import DriftConfig
 
-OWN = ("phase", "rule", "awake", "shift", "cycle", "enough", "video", "label_strength", "negatives", "labels")
+OWN = (
+    "phase",
+    "rule",
+    "awake",
+    "shift",
+    "cycle",
+    "enough",
+    "video",
+    "label_strength",
+    "negatives",
+    "labels",
+    "drift",
+    "change",
+)
 """Constants of a run that are not fields of the layer's configuration."""
 
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
@@ -23,12 +37,13 @@ class ForwardForward:
     Args:
         config: of the network.
         phase: micro-batches in a wake phase; the sleep after it is as long. None for no sleep.
+        drift: how to watch for changes of the stream.
         chosen: fields of the :class:`Schedule` beside the phase.
     """
 
-    def __init__(self, config: NetworkConfig, phase: int | None, **chosen: Any) -> None:
+    def __init__(self, config: NetworkConfig, phase: int | None, drift: DriftConfig | None = None, **chosen: Any) -> None:
         every = phase * config.batch if phase is not None else None
-        self.stream = Stream.in_process(config, Schedule(every=every, idle=None, **chosen))
+        self.stream = Stream.in_process(config, Schedule(every=every, idle=None, **chosen), drift=drift)
 
     def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`.
@@ -60,7 +75,8 @@ def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForwar
     """The library's network with its default constants, but for those that ``shape.constants`` names."""
     config = network_config(shape.constants, shape, inputs, classes)
     chosen = {name: shape.constants[name] for name in ("cycle", "enough") if name in shape.constants}
-    return ForwardForward(config, shape.constants["phase"], **chosen)
+    reaction = shape.constants.get("drift")
+    return ForwardForward(config, shape.constants["phase"], DriftConfig(reaction) if reaction else None, **chosen)
 
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:

@@ -85,13 +85,15 @@ class VowpalWabbit:
         return {"live": np.array([self.model.predict(line) - 1 for line in _lines(frames)], np.int64)}
 
 
-class RiverSoftmax:
-    """``SoftmaxRegression`` stepped by ``optim.SGD``; it learns frame by frame."""
+class River:
+    """A classifier of River's; it learns frame by frame.
 
-    def __init__(self, shape: Shape, inputs: int, classes: int, updates: int) -> None:
-        from river import linear_model, optim
+    Args:
+        model: has ``predict_one`` and ``learn_one``.
+    """
 
-        self.model = linear_model.SoftmaxRegression(optimizer=optim.SGD(shape.constants["rate"]))
+    def __init__(self, model: Any) -> None:
+        self.model = model
 
     def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`; every frame is predicted just before it is learned."""
@@ -107,6 +109,20 @@ class RiverSoftmax:
     def read(self, frames: Frames) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`."""
         return {"live": np.array([self.model.predict_one(x) or 0 for x in _sparse(frames)], np.int64)}
+
+
+def make_river_softmax(shape: Shape, inputs: int, classes: int, updates: int) -> River:
+    """``SoftmaxRegression`` stepped by ``optim.SGD``."""
+    from river import linear_model, optim
+
+    return River(linear_model.SoftmaxRegression(optimizer=optim.SGD(shape.constants["rate"])))
+
+
+def make_river_forest(shape: Shape, inputs: int, classes: int, updates: int) -> River:
+    """``ARFClassifier``: an adaptive random forest, whose trees watch for drift themselves."""
+    from river import forest
+
+    return River(forest.ARFClassifier(n_models=shape.constants["models"], seed=shape.seed))
 
 
 def _unit(frames: Frames) -> Any:

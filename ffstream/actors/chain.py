@@ -14,7 +14,7 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.errors import ChainError
 from ffstream.message import BUNDLE, Batch
 from ffstream.outcome import Outcome, Published
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest
 
 POLL = 0.5
@@ -63,6 +63,10 @@ class RayChain:
         self._mark(recorded)
 
     def restore(self, recorded: Recorded, restore: Restore) -> None:
+        """See :class:`~ffstream.chain.Chain`."""
+        self._mark(recorded)
+
+    def drift(self, recorded: Recorded, drift: Drift) -> None:
         """See :class:`~ffstream.chain.Chain`."""
         self._mark(recorded)
 

@@ -16,9 +16,9 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import AHEAD, UNDER_WAY, Dreamer
 from ffstream.message import BUNDLE, Batch, Message
-from ffstream.outcome import Passed, Restored, Saved
+from ffstream.outcome import Drifted, Passed, Restored, Saved
 from ffstream.stage import restore
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
 from ffstream.stream.sqlite_journal import SqliteJournal
 
@@ -125,7 +125,7 @@ class DreamerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
-        """A sleep, a barrier or a restore has passed all layers, a sleep with their weights if it was ``asked`` to."""
+        """A sleep, a barrier, a restore or a drift has passed all layers, a sleep with their weights if it was ``asked`` to."""
         with self.guard():
             now = self.now
             if epoch != now.number:
@@ -141,6 +141,10 @@ class DreamerActor:
                     self.saver.save(recorded.seq, now.dreamer.state())
                 case Restore() as restore:
                     now.outbox.put(pack(Restored(recorded.seq, restore.last)))
+                case Drift() as drift:
+                    if drift.forgets:
+                        now.dreamer.memory.forget(drift.frames)
+                    now.outbox.put(pack(Drifted(recorded.seq)))
 
     def _dream(self, now: Epoch, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""

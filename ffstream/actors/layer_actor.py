@@ -16,7 +16,7 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
 from ffstream.stage import Stage, StageWeights, restore
-from ffstream.stream.events import Barrier, Recorded
+from ffstream.stream.events import Barrier, Drift, Recorded
 from ffstream.stream.snapshot import Manifest, read_part
 
 T = TypeVar("T", Batch, Message)
@@ -113,11 +113,14 @@ class LayerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
-        """A sleep, a barrier or a restore passes; what ``asked`` for weights takes them along."""
+        """A sleep, a barrier, a restore or a drift passes; what ``asked`` for weights takes them along."""
         with self.guard():
             if epoch == self.epoch and self.stage.advance(Position(recorded.seq), recorded.before):
-                if isinstance(recorded.event, Barrier):
-                    self.saver.save(recorded.seq, self.stage.state())
+                match recorded.event:
+                    case Barrier():
+                        self.saver.save(recorded.seq, self.stage.state())
+                    case Drift() as drift if drift.forgets:
+                        self.stage.forget()
                 self.above.mark.remote(epoch, recorded, asked and asked.with_weights_of(self.stage))
 
     @ray.method(concurrency_group="learn")

@@ -109,7 +109,7 @@ class TickActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: None = None) -> None:
-        """A sleep, a barrier or a restore, which passes in its turn; a recurrent network's asks for no weights."""
+        """A sleep, a barrier, a restore or a drift, which passes in its turn; a recurrent network's asks for no weights."""
         self._came(epoch, Side.BELOW, recorded)
 
     @ray.method(concurrency_group="learn")

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from ffstream.checks.law import bits, differing, not_finite, require
 from ffstream.checks.samples import ODD, blobs
-from ffstream.checks.script import Accept, Fail, Feed, GoBack, Item, MakeStream, Reopen, Rest, Save, play, sample
+from ffstream.checks.script import Accept, Fail, Feed, Forget, GoBack, Item, MakeStream, Reopen, Rest, Save, play, sample
 from ffstream.classify import Method
 from ffstream.frames import FrameArray, to_tensor
 from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Outcome
 from ffstream.polarity import Polarity
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep, Wake
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.stream import SNAPSHOTS, Stream
 
@@ -82,6 +82,8 @@ def learn(network: Network, journal: Journal, recorded: Recorded) -> list[Outcom
             network.barrier(recorded, barrier)
         case Restore() as restore:
             network.restore(recorded, restore)
+        case Drift() as drift:
+            network.drift(recorded, drift)
     return network.outcomes(0)
 
 
@@ -264,6 +266,19 @@ def check_failures(make: MakeStream) -> None:
     _compare(make, broken, (Feed(13), Save(), Accept(17), Rest(), Save(), Accept(9), Feed(20)))
 
 
+def check_forgets(make: MakeStream) -> None:
+    """A drift that is answered by forgetting passes all parts once, and failures around it change nothing."""
+    forgotten = (*BEFORE, Forget(), *AFTER)
+    for broken in ((*BEFORE, Fail(), Forget(), Reopen(), *AFTER), (*BEFORE, Save(), Forget(), Feed(13), Fail())):
+        whole = tuple(item for item in broken if not isinstance(item, Fail | Reopen))
+        _compare(make, broken, whole)
+    with TemporaryDirectory(prefix="ffstream-check-") as folder:
+        found = play(forgotten, make, Path(folder) / "forgotten")
+        kept = play((*BEFORE, *AFTER), make, Path(folder) / "kept")
+    same = sorted(name for name in kept.digests if kept.digests[name] == found.digests[name])
+    require(not same, "to forget changes every part", f"{same} did not")
+
+
 def check_restore(make: MakeStream) -> None:
     """Back at a snapshot the stream goes on from there, and failures afterwards change nothing."""
     back = (*BEFORE, Save(), Feed(13), GoBack())
@@ -304,6 +319,7 @@ DURABLE_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
     check_replay,
     check_replay_from_snapshot,
     check_failures,
+    check_forgets,
     check_restore,
     check_journal_decides,
 )

@@ -1,5 +1,6 @@
 """Lives of a stream as data: frames, sleeps, snapshots and failures are items of one list."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from ffstream.checks.samples import Sample, blobs, sequence
 from ffstream.outcome import Learned
 from ffstream.progress import Progress
+from ffstream.stream.events import Drift
 from ffstream.stream.stream import Stream
 
 MakeStream = Callable[[Path], Stream]
@@ -39,6 +41,11 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """A drift is found; everything fitted to the stream begins anew."""
+
+
+@dataclass(frozen=True)
 class GoBack:
     """The newest snapshot is restored."""
 
@@ -53,7 +60,7 @@ class Reopen:
     """The whole stream is closed and another one opened on its folder."""
 
 
-Item = Feed | Accept | Rest | Save | GoBack | Fail | Reopen
+Item = Feed | Accept | Rest | Save | Forget | GoBack | Fail | Reopen
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
                 stream.sequencer.request_sleep()
             case Save():
                 stream.sequencer.request_barrier("script")
+            case Forget():
+                stream.sequencer.request(functools.partial(Drift, stream.progress.seq, 9, 0.1, 0.9, "forget"))
             case GoBack():
                 stream.request_restore(stream.saved()[0].seq)
             case Fail():

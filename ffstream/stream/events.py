@@ -67,9 +67,30 @@ class Restore:
     last: int
 
 
-Event = Wake | Sleep | Barrier | Restore
+@dataclass(frozen=True)
+class Drift:
+    """The stream had changed ``frames`` labelled frames before the end of event ``at`` (:mod:`ffstream.drift`).
 
-KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier, Restore)}
+    Shares ``before`` and ``since`` of predictions were wrong. With the reaction ``"forget"`` every part begins anew with what
+    it fitted to the stream; ``"tell"`` and ``"sleep"`` change nothing here.
+    """
+
+    kind: ClassVar[str] = "drift"
+    at: int
+    frames: int
+    before: float
+    since: float
+    reaction: str
+
+    @property
+    def forgets(self) -> bool:
+        """Whether it changes the parts."""
+        return self.reaction == "forget"
+
+
+Event = Wake | Sleep | Barrier | Restore | Drift
+
+KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier, Restore, Drift)}
 """Every kind by its name."""
 
 

@@ -72,6 +72,14 @@ class Sequencer:
         self.debt.frames = owed
         self.day = Teaching(self.day.under_way, taught)
 
+    def told(self, kind: str) -> int:
+        """The event up to which all reasons for events of a kind are in the journal.
+
+        Of what is to be replayed it is the whole, when one of them is in it.
+        """
+        last = self.journal.last(kind)
+        return 0 if last is None else self.journal.last_seq if last.seq > self.sent else last.seq
+
     @property
     def replaying(self) -> bool:
         """Whether the next event is one that the journal holds already."""

@@ -15,6 +15,7 @@ import torch
 from ffstream.chain import Chain
 from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
+from ffstream.drift import DriftConfig, DriftWatch
 from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import BUNDLE, Batch, Position
@@ -24,7 +25,7 @@ from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
 from ffstream.stream.archive import Archive
-from ffstream.stream.events import Barrier, Recorded, Restore, Sleep, Wake
+from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep, Wake
 from ffstream.stream.frame import Frame, Predictions
 from ffstream.stream.journal import FrameRange, Journal
 from ffstream.stream.memory_journal import MemoryJournal
@@ -57,6 +58,7 @@ class Stream:
         snapshots_kept: snapshots that are kept; the journal is kept behind the oldest (see :class:`.archive.Archive`).
         label_lifetime: frames that may be accepted after one before its label comes too late; None for as many as the network
             remembers for dreaming.
+        drift: how to watch for changes of the stream; None for not at all.
         clock: seconds, monotonic.
         closing: called at the end of :meth:`close`.
 
@@ -81,6 +83,7 @@ class Stream:
         snapshot_every: int | None = None,
         snapshots_kept: int = 3,
         label_lifetime: int | None = None,
+        drift: DriftConfig | None = None,
         clock: Callable[[], float] = time.monotonic,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
@@ -100,6 +103,7 @@ class Stream:
         self.label_lifetime = config.memory if label_lifetime is None else label_lifetime
         self.archive = Archive(snapshots, config, journal, kept=snapshots_kept, label_lifetime=self.label_lifetime)
         self.reader = Reader(config, ())
+        self._watch = DriftWatch(drift) if drift is not None else None
         self._open_chain = open_chain
         self._closing = closing
         self._chain: Chain | None = None
@@ -162,6 +166,8 @@ class Stream:
             self.sequencer.rewind(newest.seq, newest.progress["owed"], newest.progress.get("taught", ()))
         else:
             self.sequencer.rewind(0)
+        if self._watch is not None:
+            self._watch.begin(self._fold.recent, self.sequencer.told(Drift.kind))
         self._in_flight = self._publish_sent = 0
         self._nothing_to_send = self._asleep = False
         self._scores.clear()
@@ -369,6 +375,8 @@ class Stream:
                 self.chain.barrier(recorded, barrier)
             case Restore() as restore:
                 self.chain.restore(recorded, restore)
+            case Drift() as drift:
+                self.chain.drift(recorded, drift)
         if recorded.seq - self._publish_sent >= self.publish_every and not self._asleep:
             self._publish()
 
@@ -389,6 +397,7 @@ class Stream:
         match outcome:
             case Learned():
                 self._predicted.append(Predictions.made(outcome))
+                self._look_for_drift(outcome)
             case Slept():
                 self._asleep = False
             case Passed():
@@ -400,6 +409,16 @@ class Stream:
             case Published():
                 if outcome.seq >= self.reader.seq:
                     self.reader = Reader(self.config, outcome.stages, outcome.seq)
+
+    def _look_for_drift(self, learned: Learned) -> None:
+        if self._watch is None:
+            return
+        drift = self._watch.observe(learned.seq, learned.labels, learned.logits.argmax(dim=1))
+        if drift is None:
+            return
+        self.sequencer.request(lambda: drift)
+        if drift.reaction == "sleep":
+            self.sequencer.request_sleep(self._watch.config.dreams)
 
     def _keep_predictions(self) -> None:
         if self._predicted:

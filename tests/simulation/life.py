@@ -18,7 +18,9 @@ from ffstream import PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.actors.crew import Crew
 from ffstream.checks.law import require
+from ffstream.drift import REACTIONS
 from ffstream.errors import BacklogError, FFStreamError, FrameError, JournalError, KeyReuseError
+from ffstream.stream.events import Drift
 from ffstream.stream.journal import FrameRange
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
@@ -302,6 +304,10 @@ class Life:
 
         answer.add_done_callback(note)
 
+    def notice_a_drift(self) -> None:
+        seq, frames, reaction = self.stream.progress.seq, self.rng.choice((1, 5, 100)), self.rng.choice(REACTIONS)
+        self._await(self.stream.sequencer.request(lambda: Drift(seq, frames, 0.1, 0.9, reaction)))
+
     def reschedule(self) -> None:
         self.stream.sequencer.schedule = Schedule(every=self.rng.choice((4, 20, None)), idle=self.rng.choice((None, 0.5)))
 
@@ -376,6 +382,7 @@ ACTS: dict[Act, float] = {
     Life.ask_for_sleep: 5,
     Life.ask_for_a_snapshot: 6,
     Life.go_back: 4,
+    Life.notice_a_drift: 2,
     Life.reschedule: 2,
     Life.classify: 3,
     Life.time_passes: 3,
