@@ -141,6 +141,7 @@ def serve(
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
     cycle: Annotated[int | None, typer.Option(help="Batches of positives replayed before as many of dreams. [0]")] = None,
     enough: Annotated[str | None, typer.Option(help="Share of rows still learned from that ends a phase. [never]")] = None,
+    drift: Annotated[str | None, typer.Option(help="When the stream changes: tell, sleep, forget, or never. [tell]")] = None,
     backlog: Annotated[int | None, typer.Option(help="Frames that may wait to be learned. [20000]")] = None,
     max_body: Annotated[str | None, typer.Option(help="Bytes in a request. [64 MiB]")] = None,
     label_lifetime: Annotated[int | None, typer.Option(help="Frames after which a label comes too late. [10000]")] = None,

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
+from ffstream_gateway.last_drift import LastDrift
+
 PIXELS = Field(description="one byte a number, row by row, in base64; null where frames are no pictures")
 
 FRAME: list[Any] = [0.0] * 32 + [1.0] * 32
@@ -59,6 +61,8 @@ class Moment(BaseModel):
         labelled=3000,
         sleeps=23,
         dreams=2875,
+        drifts=0,
+        last_drift=None,
         layers=[{"positive": 0.13, "negative": -0.18}],
         latency={"answers": 12, "p50": 0.005, "p99": 0.02},
         snapshots=2,
@@ -83,6 +87,8 @@ class Moment(BaseModel):
     labelled: int
     sleeps: int
     dreams: int
+    drifts: Annotated[int, Field(description="times that the stream was found to have changed")] = 0
+    last_drift: LastDrift | None = None
     layers: list[LayerMeans]
     latency: Latency
     snapshots: int

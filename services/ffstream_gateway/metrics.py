@@ -45,6 +45,7 @@ class Metrics(Collector):
         yield CounterMetricFamily("ffstream_frames_learned", "Frames learned.", value=progress.frames)
         yield CounterMetricFamily("ffstream_dreams", "Negatives learned in sleep.", value=progress.dreams)
         yield CounterMetricFamily("ffstream_sleeps", "Sleeps slept.", value=progress.sleeps)
+        yield CounterMetricFamily("ffstream_drifts", "Times that the stream was found to have changed.", value=progress.drifts)
         sequencer = stream.sequencer
         yield GaugeMetricFamily("ffstream_frames_waiting", "Frames accepted and not under way.", value=sequencer.waiting)
         yield GaugeMetricFamily("ffstream_sleep_owed", "Labelled frames since the last sleep.", value=sequencer.debt.frames)

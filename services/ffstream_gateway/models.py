@@ -13,6 +13,7 @@ from ffstream.schedule import LONGEST_CYCLE, Schedule
 from ffstream.stream.events import Recorded, Sleep
 from ffstream.stream.snapshot import Manifest
 from ffstream.stream.stream import Stream
+from ffstream_gateway.last_drift import LastDrift, last_drift
 from ffstream_gateway.service import Service
 
 SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0, "cycle": 0, "enough": None}
@@ -188,6 +189,8 @@ class Status(BaseModel):
         accuracy_overall=0.88,
         dreams=500,
         sleeps=1,
+        drifts=0,
+        last_drift=None,
         frames_per_second=412.5,
         reader_seq=120,
         layers=[{"layer": 1, "positive": REPORT, "negative": REPORT | {"goodness": 0.93, "p_positive": 0.04}}],
@@ -210,6 +213,8 @@ class Status(BaseModel):
     accuracy_overall: float | None
     dreams: int
     sleeps: int
+    drifts: Annotated[int, Field(description="times that the stream was found to have changed")] = 0
+    last_drift: LastDrift | None = None
     frames_per_second: float
     reader_seq: Annotated[int, Field(description="event up to which the weights that classify have learned")]
     layers: list[LayerState]
@@ -340,6 +345,8 @@ def status(service: Service, version: str) -> Status:
         accuracy_overall=progress.accuracy_overall,
         dreams=progress.dreams,
         sleeps=progress.sleeps,
+        drifts=progress.drifts,
+        last_drift=last_drift(stream),
         frames_per_second=round(service.frames_per_second, 1),
         reader_seq=stream.reader.seq,
         layers=_layers(stream.config.depth, progress.goodness),

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from ffstream.polarity import Phase, Polarity
 from ffstream.stream.events import Sleep
 from ffstream.stream.snapshot import committed
+from ffstream_gateway.last_drift import last_drift
 from ffstream_gateway.look_models import Latency, LayerMeans, Moment
 from ffstream_gateway.metrics import Metrics
 from ffstream_gateway.problems import Problem
@@ -95,6 +96,8 @@ class Moments:
             labelled=progress.labelled,
             sleeps=progress.sleeps,
             dreams=progress.dreams,
+            drifts=progress.drifts,
+            last_drift=last_drift(stream),
             layers=self._layers(),
             latency=self._latency(),
             snapshots=len(saved),

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from ffstream.config import NetworkConfig
+from ffstream.drift import DriftConfig
 from ffstream.errors import FFStreamError
 from ffstream.outcome import Outcome, Restored
 from ffstream.schedule import Schedule
@@ -238,5 +239,6 @@ def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
         snapshot_every=settings.snapshot_every,
         snapshots_kept=settings.snapshots_kept,
         label_lifetime=settings.label_lifetime,
+        drift=DriftConfig(settings.drift) if settings.drift is not None else None,
         start=False,
     )

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     dreams_per_frame: float = Field(1.0, gt=0, le=100)
     cycle: int = Field(0, ge=0, le=LONGEST_CYCLE)
     enough: float | None = Field(None, gt=0, lt=1)
+    drift: Literal["tell", "sleep", "forget"] | None = "tell"
     backlog: int = Field(20_000, ge=1)
     max_body: ByteSize = ByteSize(64 << 20)
     label_lifetime: int = Field(10_000, ge=1)
@@ -59,7 +60,7 @@ class Settings(BaseSettings):
             raise ValueError("expected widths above 0, like 500,500")
         return widths
 
-    @field_validator("every", "idle", "enough", "snapshot_every", "ticks", mode="before")
+    @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", mode="before")
     @classmethod
     def _never(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.lower() in NEVER else value

@@ -100,12 +100,20 @@ def describe(status: Json) -> Iterator[str]:
     yield f"{status['state']}, {status['phase']}" + (f": {status['error']}" if status["error"] else "")
     yield f"frames     {status['frames']} learned of {status['accepted']} accepted, {_rate(status)}"
     yield f"sleeps     {status['sleeps']}, {status['dreams']} dreams"
+    if status["last_drift"] is not None:
+        yield f"drift      {describe_drift(status['last_drift'])}; {status['drifts']} so far"
     lately, overall = percent(status["accuracy"]), percent(status["accuracy_overall"])
     yield f"accuracy   {lately} of the last 500, {overall} of all, each predicted before it was learned"
     for layer in status["layers"]:
         positives, negatives = _goodness(layer, "positive"), _goodness(layer, "negative")
         yield f"layer {layer['layer']}    goodness of positives {positives}, negatives {negatives}"
     yield f"version    {status['version']}, event {status['seq']}; classifying as of event {status['reader_seq']}"
+
+
+def describe_drift(drift: Json) -> str:
+    """When the stream last changed, how much, and what was done."""
+    worse = f"from {percent(drift['before'])} wrong to {percent(drift['since'])}"
+    return f"event {drift['seq']}: {worse} within {drift['frames']} frames, reaction: {drift['reaction']}"
 
 
 def describe_frame(frame: Json) -> Iterator[str]:

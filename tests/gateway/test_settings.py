@@ -83,6 +83,7 @@ WRONG = [
     ("idle", "nan"),
     ("dreams_per_frame", 0),
     ("dreams_per_frame", 101),
+    ("drift", "panic"),
     ("backlog", 0),
     ("max_body", "much"),
     ("max_body", -1),

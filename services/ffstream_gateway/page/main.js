@@ -26,6 +26,7 @@ const told = (next) => {
   $("pause").setAttribute("aria-pressed", String(next.paused));
   $("pause").textContent = next.paused ? "Resume feeding" : "Pause feeding";
   showTiles(next);
+  if (before && next.drifts > before.drifts) announce(`The stream has changed: ${changed(next.last_drift)}.`);
   if (shape === null) look();
 };
 
@@ -35,6 +36,10 @@ const lost = () => {
   $("trouble").hidden = false;
   $("trouble").textContent = "No connection to the service; trying again.";
 };
+
+function changed(drift) {
+  return `event ${count(drift.seq)}, ${percent(drift.before)} wrong before, ${percent(drift.since)} then; ${drift.reaction}`;
+}
 
 function showState(state) {
   $("state").textContent = state;
@@ -54,6 +59,7 @@ function showTiles(now) {
     ["phase", now.phase === "wake" ? "awake" : "asleep", `for ${span(now.at - now.since)}`],
     ["sleep owed", count(now.owed), `${count(now.sleeps)} sleeps, ${count(now.dreams)} dreams`],
     ["accuracy", percent(now.accuracy), `lately; ${percent(now.accuracy_overall)} of all`],
+    ...(now.last_drift ? [["drifts", count(now.drifts), changed(now.last_drift)]] : []),
     ["classify p50", milliseconds(p50), answers ? `p99 ${milliseconds(p99)}, last ${answers}` : "nobody has asked yet"],
   ];
   $("tiles").replaceChildren(...tiles.map(([name, figure, more]) => make("div", {},
