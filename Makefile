@@ -19,7 +19,7 @@ MINUTES ?= 30
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
-.PHONY: bench-mnist-unsupervised bench-novelty
+.PHONY: bench-mnist-unsupervised bench-novelty bench-drift
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -93,6 +93,9 @@ bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, wit
 
 bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_unsupervised --data $(MNIST) $(BENCH)
+
+bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
+	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
 
 bench-novelty: $(STAMP)  ## digits that were never seen, told without labels, beside scikit-learn (MNIST=FOLDER; half an hour)
 	$(BIN)/python -m benchmarks.novelty --data $(MNIST)
