@@ -60,7 +60,7 @@ class LayerConfig:
     rate: float = 0.3
     momentum: float = 0.8
     weight_cost: float = 0.0
-    damping: float = 0.1
+    damping: float = 0.2
     directions: int = 64
     memory_weight: float = 1.0
     teach_above: float = 0.02
@@ -162,7 +162,7 @@ class NetworkConfig:
     classes: int
     units: tuple[int, ...] = (500, 500, 500)
     batch: int = 100
-    label_strength: float = 2.0
+    label_strength: float = 1.5
     negatives: str = "confused_labels"
     memory: int = 10_000
     seed: int = 0

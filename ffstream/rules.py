@@ -19,9 +19,9 @@ from ffstream.spectrum import SpectrumClip
 SHORTEST_SPAN, LONG_SPAN = 10, 100
 """Updates that the memory of the other phase spans at least, and at which a phase counts as long."""
 
-LONG_DAMPING = 3.0
+LONG_DAMPING = 1.5
 """Times the damping of short phases is that of long ones: the further a layer goes before it is answered, the less it may trust
-the finest directions. At 10:10 a third of what 600:600 needs makes 4 % fewer errors (``benchmarks/README.md``)."""
+the finest directions (``benchmarks/README.md``)."""
 
 ADAM_SQUARE = 0.999
 """Decay of the running mean of squared gradients in Adam."""

@@ -8,7 +8,7 @@ of how much there is to learn; here the level is the update's own, and a layer t
 
     v <- v + U diag(min(1, level / s) - 1) U' v,    s_i = |u_i' v|,    level = min_i s_i
 
-The ``r`` directions ``U`` are found anew at every fourth update, by half a step of subspace iteration from the inputs' side,
+The ``r`` directions ``U`` are found anew at every second update, by half a step of subspace iteration from the inputs' side,
 where they were last, to the units': the update is a running mean and turns slowly. In between only their lengths are.
 """
 
@@ -22,7 +22,7 @@ STEEPEST = 50.0
 """Nothing is cut to less than this part of the largest: an update of fewer than ``r`` rows has no ``s_r``."""
 
 TURN_ALL = 8
-TURN_EVERY = 4
+TURN_EVERY = 2
 """The directions are found anew at the first updates, then at every so many."""
 
 
