@@ -19,10 +19,10 @@ import psutil
 
 from benchmarks.connection import free_port
 from benchmarks.proof import FLAGS, KEEP_ALL, BrokenPromiseError, Remains, marked, require
+from ffstream.client import Client, ClientError
 from ffstream.stream.snapshot import MANIFEST, folder_of
 from ffstream.stream.stream import SNAPSHOTS
 from ffstream_gateway.child import Child, ChildError
-from ffstream_gateway.client import Client, ClientError
 from ffstream_gateway.feeding import Background
 
 CHUNK = 20
@@ -88,8 +88,8 @@ class Victim:
             first = self._sent
             self._sent += CHUNK
             answer = self.client.feed(*marked(first, CHUNK), key=f"from {first}")
-            require(answer["first"] == first + 1, f"frame {first + 1} was accepted as {answer['first']}")
-            self._acknowledged = int(answer["last"])
+            require(answer.first == first + 1, f"frame {first + 1} was accepted as {answer.first}")
+            self._acknowledged = answer.last
 
     def suffer(self, attack: Attack, *, save: bool = True) -> float:
         """Attack, wait until all that was accepted is learned, and take a snapshot to compare.
@@ -149,28 +149,28 @@ class Victim:
         return sum(child.log.read_text().count("the chain is up") for child in (*self._gone, self.child))
 
     def _learn_some(self) -> None:
-        before = self.client.status()["frames"]
-        _wait(lambda: self.client.status()["frames"] >= before + 10 * CHUNK, "nothing is learned")
+        before = self.client.status().frames
+        _wait(lambda: self.client.status().frames >= before + 10 * CHUNK, "nothing is learned")
 
     def _caught_up(self) -> bool:
         status = self.client.status()
-        return bool(status["state"] == "ready" and status["frames"] == status["accepted"] >= self._sent)
+        return status.state == "ready" and status.frames == status.accepted >= self._sent
 
     def _save(self) -> None:
-        seq = int(self.client.snapshot()["seq"])
+        seq = self.client.snapshot().seq
         manifest = folder_of(self.folder / SNAPSHOTS, seq) / MANIFEST
         _wait(manifest.exists, f"snapshot {seq} is not committed")
         self._saved[seq] = json.loads(manifest.read_text())["files"]
 
     def until_saving(self) -> None:
         """A snapshot is being written: its folder is there, its manifest is not."""
-        folder = folder_of(self.folder / SNAPSHOTS, int(self.client.snapshot()["seq"]))
+        folder = folder_of(self.folder / SNAPSHOTS, self.client.snapshot().seq)
         _wait(folder.exists, "no snapshot is written", every=0.001)
 
     def until_asleep(self) -> None:
         """A long sleep has begun."""
         self.client.sleep(dreams=2000)
-        _wait(lambda: self.client.status()["phase"] == "sleep", "it does not fall asleep")
+        _wait(lambda: self.client.status().phase == "sleep", "it does not fall asleep")
 
     def until_recovering(self) -> None:
         """A layer was killed, and the service has noticed."""

@@ -28,8 +28,8 @@ from websockets.sync.client import ClientConnection, connect
 from benchmarks.connection import Connection, request
 from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
+from ffstream.client.calls import npy
 from ffstream_gateway.bodies import JSON, NDJSON, NPY
-from ffstream_gateway.client import npy
 
 TARGETS = {"npy": 0.5, "ndjson": 0.3}
 """Frames accepted a second, as a share of the bare application's."""

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
 from benchmarks.connection import Connection, request
 from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
+from ffstream.client import Client, Status
+from ffstream.client.calls import npy
 from ffstream.datasets import Dataset, load
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client, npy
 
 TARGET = 2.0
 """p99 under load, in p99 idle."""
@@ -161,13 +161,13 @@ def body_of(data: Dataset, frames: int) -> bytes:
 def rest(client: Client) -> None:
     """Wait until all is learned and published."""
 
-    def rests(status: dict[str, Any]) -> bool:
-        return bool(status["frames"] == status["accepted"] and status["reader_seq"] == status["seq"])
+    def rests(status: Status) -> bool:
+        return status.frames == status.accepted and status.reader_seq == status.seq
 
     until(client, rests)
 
 
-def until(client: Client, holds: Callable[[dict[str, Any]], bool]) -> None:
+def until(client: Client, holds: Callable[[Status], bool]) -> None:
     """Look at the status again and again.
 
     Raises:
@@ -210,10 +210,10 @@ def _turn(asker: Asker, times: int, into: Asked, child: Child) -> None:
 def _loaded_turn(asker: Asker, times: int, into: Asked, child: Child, client: Client, body: bytes) -> float:
     """One under load; frames learned a second meanwhile."""
     with offering(client.url, body):
-        until(client, lambda status: bool(status["waiting"] > BACKLOG / 2))
-        before, start = client.status()["frames"], time.monotonic()
+        until(client, lambda status: status.waiting > BACKLOG / 2)
+        before, start = client.status().frames, time.monotonic()
         _turn(asker, times, into, child)
-        learned = (client.status()["frames"] - before) / (time.monotonic() - start)
+        learned = (client.status().frames - before) / (time.monotonic() - start)
     rest(client)
     return float(learned)
 

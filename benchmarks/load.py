@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 
 from benchmarks.proof import DATA, marked, require
-from ffstream_gateway.client import Client, npy
+from ffstream.client import Client
+from ffstream.client.calls import npy
 from ffstream_gateway.feeding import Background
 
 CHUNK = 100
@@ -177,10 +178,10 @@ class Memory:
 def drain(client: Client) -> int:
     """Wait until all that was accepted is learned, or left behind by a restore; returns frames learned."""
     end = time.monotonic() + DRAIN_WITHIN
-    while (status := client.status())["through"] < status["accepted"]:
+    while (status := client.status()).through < status.accepted:
         require(time.monotonic() < end, f"not all is learned within {DRAIN_WITHIN:.0f} s")
         time.sleep(0.02)
-    return int(status["frames"])
+    return status.frames
 
 
 def _connection(url: str) -> httpx2.Client:

@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.load import CHUNK, Answers, Asker, Feeders, Memory, drain, meanwhile
 from benchmarks.proof import FLAGS, KEEP_ALL, BrokenPromiseError, Remains, require
 from benchmarks.report import hardware
+from ffstream.client import Client
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -94,16 +94,15 @@ def overload(folder: Path, seconds: float, *flags: str) -> Outcome:
         client.ready(READY_WITHIN)
         feeders, asker, memory = Feeders(client.url), Asker(client.url), Memory(child.process)
         can_learn = max(_learn_backlog(client, feeders) for _ in range(ROUNDS))
-        learned, asked = client.status()["frames"], feeders.answers.statuses.total()
+        before, asked = client.status().frames, feeders.answers.statuses.total()
         with meanwhile(memory.watch), meanwhile(asker.ask), feeders.offering(TIMES * can_learn):
             time.sleep(seconds)
-            learned = client.status()["frames"] - learned
+            rate = (client.status().frames - before) / seconds
         asked = feeders.answers.statuses.total() - asked
         emptying = time.monotonic()
         drain(client)
         drained = time.monotonic() - emptying
-    offered, learned = asked * CHUNK / seconds, learned / seconds
-    return Outcome(seconds, can_learn, offered, learned, drained, feeders.answers, asker, memory)
+    return Outcome(seconds, can_learn, asked * CHUNK / seconds, rate, drained, feeders.answers, asker, memory)
 
 
 def _learn_backlog(client: Client, feeders: Feeders) -> float:

@@ -13,9 +13,9 @@ from statistics import median
 
 from benchmarks.cost import Cost
 from benchmarks.report import options, table, verdict, write
+from ffstream.client import Client
 from ffstream.datasets import Dataset, load
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client
 from ffstream_gateway.feeding import feed_and_follow
 
 TARGET = 0.97
@@ -45,7 +45,7 @@ def feeding(data: Dataset, frames: int, every: int | None) -> Feeding:
         began = Cost.until_now(child.process)
         *_, last = feed_and_follow(client, data, data.order(1, seed=0)[:frames], CHUNK, every=0.1)
         taken = Cost.until_now(child.process) - began
-    return Feeding(taken.wall, taken.cpu, last["seq"])
+    return Feeding(taken.wall, taken.cpu, last.seq)
 
 
 def pairs(data: Dataset, frames: int, every: int, number: int) -> Iterator[tuple[Feeding, Feeding]]:

@@ -27,9 +27,10 @@ from websockets.sync.client import connect
 from benchmarks.load import CHUNK, Asker, Feeders, drain, meanwhile
 from benchmarks.proof import DATA, FLAGS, BrokenPromiseError, Remains, marked, require
 from benchmarks.report import RESULTS, machine, table, verdict, write
+from ffstream.client import Client, ClientError
+from ffstream.client.calls import npy
 from ffstream.stream.stream import JOURNAL
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client, ClientError, npy
 
 FORGETTING = ("--label-lifetime", "5000", "--snapshot-every", "400", "--backlog", "2000", "--idle", "5")
 """Of ``ffstream serve``: a journal that forgets soon, and snapshots that let it."""
@@ -158,7 +159,7 @@ class Visitor:
 
     def _restore(self) -> None:
         if saved := self._client.snapshots():
-            self._client.restore(saved[0]["seq"])
+            self._client.restore(saved[0].seq)
 
 
 class Talker:
@@ -256,7 +257,7 @@ def _wait(seconds: float, client: Client, vitals: Vitals) -> None:
         time.sleep(min(max(end - time.monotonic(), 0.0), SAY_EVERY))
         left = max(end - time.monotonic(), 0.0)
         figures = ", ".join(f"{value:.0f} {name}" for name, value in vitals.seen[-1].figures().items())
-        print(f"  {left:.0f} s to go: {client.status()['frames']} frames learned; {figures}", file=sys.stderr, flush=True)
+        print(f"  {left:.0f} s to go: {client.status().frames} frames learned; {figures}", file=sys.stderr, flush=True)
 
 
 def judge(outcome: Outcome, folder: Path) -> None:

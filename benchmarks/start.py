@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.connection import Connection, free_port, request
 from benchmarks.cost import Cost
 from benchmarks.report import RESULTS, table, verdict, write
+from ffstream.client.calls import npy
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import npy
 
 TARGETS = {"live": 3.0, "ready": 15.0, "learned": 16.0}
 """Seconds from the start of the process."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from ffstream.client import Client
 from ffstream.datasets import load
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client
 
 FLAGS = ("--chain", "in-process", "--units", "500,500", "--every", "125")
 DESKTOP, PHONE = {"width": 1240, "height": 1290}, {"width": 375, "height": 812}
@@ -31,8 +31,8 @@ def learn(url: str) -> None:
         client.ready(timeout=60)
         for start in range(0, len(order), 60):
             rows = order[start : start + 60]
-            last = client.feed(digits.x[rows], digits.y[rows])["last"]
-            while client.status()["through"] < last:
+            last = client.feed(digits.x[rows], digits.y[rows]).last
+            while client.status().through < last:
                 client.classify(digits.x_held[:5])
                 time.sleep(0.01)
             if start == 780:

@@ -6,8 +6,8 @@ python examples/stream_over_http.py     # in another
 
 import sys
 
+from ffstream.client import Client
 from ffstream.datasets import load
-from ffstream_gateway.client import Client
 
 
 def main(url: str = "http://127.0.0.1:8000") -> None:

@@ -61,7 +61,7 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
 def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
     """Accept the frames in a message of a WebSocket."""
     with refusals(service):
-        if isinstance(raw, bytes):
+        if isinstance(raw, bytes) and not bodies.begins_with_key(raw):
             check_backlog(service.stream.journal, 1, service.settings.backlog)
         body, key = bodies.read_message(raw, service.stream.config)
         return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)

@@ -65,7 +65,8 @@ def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool)
 
 
 def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | None]:
-    """Read a message: when it is text a JSON object with one frame or with several, when it is binary ``.npy`` arrays.
+    """Read a message: when it is text a JSON object with one frame or with several, when it is binary ``.npy`` arrays, before
+    which there may be a line of JSON with a key.
 
     Returns:
         The frames, and the idempotency key when the message has one.
@@ -75,7 +76,8 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
         ShapeError: for frames or labels of another shape.
     """
     if isinstance(raw, bytes):
-        return read(NPY, raw, network, labels=True), None
+        arrays, key = _keyed(raw)
+        return read(NPY, arrays, network, labels=True), key
     content = parse(raw, "message")
     single = isinstance(content, dict) and "frame" in content
     content = members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
@@ -83,6 +85,19 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
         return _several(content, network, at_once.has_booleans(raw.encode())), _key(content.get("key"))
     frame, label = _single(content, network)
     return Body(frame[np.newaxis], np.array([label], np.int64)), _key(content.get("key"))
+
+
+def begins_with_key(raw: bytes) -> bool:
+    """Whether a binary message begins with a line of JSON."""
+    return raw.startswith(b"{")
+
+
+def _keyed(raw: bytes) -> tuple[bytes, str | None]:
+    """The arrays of a binary message, and its key."""
+    if not begins_with_key(raw):
+        return raw, None
+    line, _, arrays = raw.partition(b"\n")
+    return arrays, _key(members(parse(line, "message"), {"key"}, "message").get("key"))
 
 
 def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:

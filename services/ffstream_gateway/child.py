@@ -14,7 +14,7 @@ from typing import Self
 
 import psutil
 
-from ffstream_gateway.client import ClientError
+from ffstream.client import ClientError
 
 START_WITHIN = 60.0
 STOP_WITHIN = 45.0

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ffstream.classify import Method
+from ffstream.client import Client, NotReadyError, Status
 from ffstream.datasets import Dataset, load
 from ffstream_gateway.child import Child
-from ffstream_gateway.client import Client, Json, NotReadyError
-from ffstream_gateway.feeding import Background, accuracy, feed_and_follow
+from ffstream_gateway.feeding import Background, feed_and_follow, held_out
 from ffstream_gateway.view import WINDOW, HeldOut, Moment, View, milliseconds, novelty, percent
 
 MILESTONE = 5000
@@ -67,9 +67,9 @@ LARGE_PLAN = Plan(units=(500, 500, 500), batch=100, every=1000, passes=1, chunk=
 class Result:
     """What is left when the stream has been learned."""
 
-    status: Json
+    status: Status
     seconds: float
-    milestones: dict[int, float]
+    milestones: dict[int, float | None]
     held_out: HeldOut
     accuracies: dict[str, float]
 
@@ -98,7 +98,7 @@ class Asker:
             start = time.perf_counter()
             answer = self._client.classify(self._data.x_held[rows])
             latencies.append(time.perf_counter() - start)
-            right.extend((self._data.y_held[rows] == answer["labels"]).tolist())
+            right.extend((self._data.y_held[rows] == answer.labels).tolist())
             self.now = HeldOut(requests, sum(right) / len(right), median(latencies))
             if stop.wait(ASK_EVERY):
                 return
@@ -158,7 +158,7 @@ def learn(child: Child, client: Client, data: Dataset, order: NDArray[np.int64],
     asker = Asker(client, data, seed=len(order))
     fresh = len(data.x)
     start = time.monotonic()
-    milestones = {}
+    milestones: dict[int, float | None] = {}
     asking = Background(asker.ask)
     with closing(asking), View(console) as view:
         for part in np.split(order, sorted({fresh // chunk * chunk, MILESTONE})):
@@ -167,14 +167,20 @@ def learn(child: Child, client: Client, data: Dataset, order: NDArray[np.int64],
                 asking.done()
                 view.show(Moment(time.monotonic() - start, len(order), fresh, status, asker.now))
             if len(part):
-                milestones[status["frames"]] = status["accuracy"]
+                milestones[status.frames] = status.accuracy
         seconds = time.monotonic() - start
     status = at_rest(client)
     accuracies = {method.value: accuracy(client, data, method.value) for method in Method}
     return Result(status, seconds, milestones, asker.now, accuracies)
 
 
-def at_rest(client: Client) -> Json:
+def accuracy(client: Client, data: Dataset, method: str) -> float:
+    """Share of the held-out frames that the service classifies as labelled."""
+    labels = np.concatenate([each.labels for each in held_out(client, data, method)])
+    return float((labels == data.y_held).mean())
+
+
+def at_rest(client: Client) -> Status:
     """The status when the last sleep is over and classification knows all that was learned.
 
     Raises:
@@ -183,7 +189,7 @@ def at_rest(client: Client) -> Json:
     end = time.monotonic() + REST_WITHIN
     while time.monotonic() < end:
         status = client.status()
-        if status["phase"] == "wake" and status["reader_seq"] >= status["seq"]:
+        if status.phase == "wake" and status.reader_seq >= status.seq:
             return status
         time.sleep(0.1)
     raise NotReadyError(f"the service did not come to rest within {REST_WITHIN:.0f} s; last seen asleep or learning")
@@ -194,11 +200,11 @@ def summarize(result: Result, data: Dataset, total: int, console: Console) -> No
     status = result.status
     say(console, "")
     say(console, f"learned {total} frames in {result.seconds:.1f} s ({total / result.seconds:.0f}/s)")
-    say(console, f"journal: {status['seq']} events, {status['sleeps']} of them sleeps with {status['dreams']} dreams in all")
+    say(console, f"journal: {status.seq} events, {status.sleeps} of them sleeps with {status.dreams} dreams in all")
     for learned, share in result.milestones.items():
         frames = f"frames {max(1, learned - WINDOW + 1)} to {learned} ({novelty(learned, len(data.x))})"
         say(console, f"prequential accuracy, {frames}: {percent(share)}")
-    say(console, f"prequential accuracy, all {status['labelled']} frames: {percent(status['accuracy_overall'])}")
+    say(console, f"prequential accuracy, all {status.labelled} frames: {percent(status.accuracy_overall)}")
     for method, share in result.accuracies.items():
         say(console, f"held-out accuracy, {len(data.x_held)} frames, {method}: {percent(share)}")
     asked = result.held_out

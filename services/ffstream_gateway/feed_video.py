@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import typer
-
-from ffstream_gateway.client import Client, Json, NotReadyError
+from ffstream.client import Client, NotReadyError, Status
+from ffstream_gateway.feeding import Fed
 from ffstream_gateway.moving import Labels, clips, in_time, pictures, side_of_picture
 from ffstream_gateway.view import percent
 
@@ -26,8 +25,8 @@ class Wanted:
     limit: int | None
 
 
-def feed_video(url: str, wanted: Wanted, label: int | None, labels: Path | None) -> None:
-    """Decode, cut into clips and feed; returns when all is learned.
+def feed_video(url: str, wanted: Wanted, label: int | None, labels: Path | None) -> tuple[Fed, list[str]]:
+    """Decode, cut into clips and feed; returns when all is learned, what that was, as lines of text too.
 
     A clip gets the label of its last picture: ``label`` throughout, or that of the time in the file ``labels``, or none.
 
@@ -37,24 +36,25 @@ def feed_video(url: str, wanted: Wanted, label: int | None, labels: Path | None)
     """
     known = Labels.read(labels) if labels is not None else Labels([] if label is None else [(0.0, label)])
     with Client(url) as client:
-        network = client.status()["network"]
+        network = client.status().network
         length = (network.get("video") or {"clip": 1})["clip"]
         wide, high = side_of_picture(network["inputs"] // length, wanted.width)
         seen = pictures(wanted.source, wide, high, wanted.rate)
-        fed, last = 0, 0
+        fed, last, start = 0, 0, time.monotonic()
         for clip in islice(clips(in_time(seen) if wanted.in_time else seen, length), wanted.limit):
-            last = client.feed(clip.frame[None], [known.at(clip.at)])["last"]
+            last = client.feed(clip.frame[None], [known.at(clip.at)]).last
             fed += 1
         status = _followed(client, last)
-    typer.echo(f"learned {fed} clips of {length} pictures, {wide} x {high}; prequential {percent(status['accuracy'])}")
+    line = f"learned {fed} clips of {length} pictures, {wide} x {high}; prequential {percent(status.accuracy)}"
+    return Fed(fed, time.monotonic() - start, status.accuracy), [line]
 
 
-def _followed(client: Client, last: int) -> Json:
+def _followed(client: Client, last: int) -> Status:
     """The status once frame ``last`` is learned."""
     while True:
         status = client.status()
-        if status["state"] == "failed":
-            raise NotReadyError(f"the service has failed: {status['error']}")
-        if status["through"] >= last:
+        if status.state == "failed":
+            raise NotReadyError(f"the service has failed: {status.error}")
+        if status.through >= last:
             return status
         time.sleep(LOOK_EVERY)

@@ -3,19 +3,26 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ffstream.alphabet import alphabet
+from ffstream.client import Classification, Client, NotReadyError, Status, UnreachableError
 from ffstream.datasets import Dataset
 from ffstream.errors import ConfigError
-from ffstream.symbols import windows
-from ffstream_gateway.client import Client, Json, NotReadyError, UnreachableError
 
 CLOSE_WITHIN = 2.0
 """Seconds that a function in the background gets to return."""
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What was fed, and learned in so many seconds; ``accuracy`` is prequential, of the last 500 labelled frames."""
+
+    frames: int
+    seconds: float
+    accuracy: float | None
 
 
 class Background:
@@ -50,7 +57,7 @@ class Background:
         self._thread.join(CLOSE_WITHIN)
 
 
-def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: int, every: float = 0.25) -> Iterator[Json]:
+def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: int, every: float = 0.25) -> Iterator[Status]:
     """Feed frames from a thread of its own; yields the status of the service until all of them are learned.
 
     Args:
@@ -72,7 +79,7 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
             if stop.is_set():
                 return
             rows = order[start : start + chunk]
-            last = client.feed(data.x[rows], data.y[rows])["last"]
+            last = client.feed(data.x[rows], data.y[rows]).last
 
     feeding = Background(feed)
     seen = time.monotonic()
@@ -86,31 +93,34 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
                 if time.monotonic() - seen > client.patience:
                     raise
             else:
-                if status["state"] == "failed":
-                    raise NotReadyError(f"the service has failed: {status['error']}")
+                if status.state == "failed":
+                    raise NotReadyError(f"the service has failed: {status.error}")
                 yield status
-                if accepted and status["through"] >= last:
+                if accepted and status.through >= last:
                     return
             time.sleep(every)
     finally:
         feeding.close()
 
 
-def text_for(status: Json, path: Path) -> Dataset:
-    """A text as the windows, in order, that a service learns which says ``status``.
+def require_fit(data: Dataset, status: Status, url: str) -> None:
+    """Make sure that a service takes the frames and labels of a data set.
 
     Raises:
-        ConfigError: when the service does not learn sequences.
-        ShapeError: when the text is shorter than a window.
+        ConfigError: when it does not.
     """
-    if status["alphabet"] is None:
-        raise ConfigError("the service learns frames of numbers: a text is for `ffstream serve --task sequence`")
-    x, y = windows(alphabet(status["alphabet"]).encode(path.read_text(encoding="utf-8-sig")), status["network"]["inputs"])
-    return Dataset(path.name, x, y, x[:0], y[:0])
+    inputs, classes = status.network["inputs"], status.network["classes"]
+    if data.inputs != inputs or data.classes > classes:
+        raise ConfigError(
+            f"{data.name} has frames of {data.inputs} numbers and {data.classes} labels, but the service at {url} expects"
+            f" {inputs} numbers and at most {classes} labels: `ffstream serve --like DATASET --folder NEW` makes one that fits"
+        )
 
 
-def accuracy(client: Client, data: Dataset, method: str | None = None, limit: int | None = None, chunk: int = 500) -> float:
-    """Share of the held-out frames that the service classifies as labelled.
+def held_out(
+    client: Client, data: Dataset, method: str | None = None, limit: int | None = None, chunk: int = 500
+) -> Iterator[Classification]:
+    """What the service makes of the held-out frames, chunk by chunk.
 
     Args:
         client: of the service.
@@ -119,9 +129,6 @@ def accuracy(client: Client, data: Dataset, method: str | None = None, limit: in
         limit: frames at most.
         chunk: frames in a request.
     """
-    x, y = data.x_held[:limit], data.y_held[:limit]
-    right = 0
+    x = data.x_held[:limit]
     for start in range(0, len(x), chunk):
-        labels = client.classify(x[start : start + chunk], method)["labels"]
-        right += int((y[start : start + chunk] == labels).sum())
-    return right / len(x)
+        yield client.classify(x[start : start + chunk], method)

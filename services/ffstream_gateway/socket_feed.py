@@ -30,9 +30,10 @@ async def feed(socket: WebSocket) -> None:
 
     The service begins with ``{"credits": n}``: so many messages may be under way. Every message is one JSON object,
     ``{"frame": [...], "label": 3}`` or ``{"frames": [[...]], "labels": [3, null]}``, which may have an idempotency ``key``; or,
-    when it is binary, ``.npy`` arrays as in the body of a request. Each is answered, in the order of the messages, with the
-    ``credits`` that come back and either what ``POST /feed`` answers, once all its frames are journaled, or a problem: then
-    nothing of the message is kept, the connection goes on, and ``retry_after`` says how many seconds to wait, if waiting helps.
+    when it is binary, ``.npy`` arrays as in the body of a request, before which there may be a line ``{"key": "..."}``. Each is
+    answered, in the order of the messages, with the ``credits`` that come back and either what ``POST /feed`` answers, once all
+    its frames are journaled, or a problem: then nothing of the message is kept, the connection goes on, and ``retry_after``
+    says how many seconds to wait, if waiting helps.
 
     Closes with 1008 when more messages are under way than there are credits, 1009 when one is larger than a body may be, 1012
     when the service stops. What was not answered by then may have been accepted or not.

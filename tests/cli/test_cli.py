@@ -27,7 +27,7 @@ def test_importing_the_command_line_is_quick():
         (["demo", "--data", "nothing"], 1, "data set: got 'nothing'"),
         (["feed", "digits", "--url", "http://127.0.0.1:9"], 1, "no answer from http://127.0.0.1:9"),
         (["status", "--url", "http://127.0.0.1:9"], 1, "no answer from http://127.0.0.1:9"),
-        (["sleep", "--url", "nowhere"], 1, "no answer from nowhere"),
+        (["sleep", "--url", "nowhere"], 1, "'nowhere' is not the URL of a service: expected one like http://"),
         (["label", "1=2", "--url", "http://127.0.0.1:9"], 1, "no answer from http://127.0.0.1:9"),
         (["restore", "1", "--url", "http://127.0.0.1:9"], 1, "no answer from http://127.0.0.1:9"),
         (["label"], 2, "no label given: expected ID=LABEL like 12=3, or --file"),

@@ -9,8 +9,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from ffstream.client import Client, Frame, Snapshot
+from ffstream.client.answers import read
 from ffstream.datasets import load
-from ffstream_gateway.client import Client
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "100,100"]
 
@@ -44,18 +45,18 @@ def test_serve_goes_on_where_it_was_stopped(ffstream):
     first = ffstream(*FLAGS, "--drain-seconds", 0)
     with Client(url(first)) as client:
         client.ready(30)
-        last = client.feed(data.x, data.y)["last"]
-        while client.status()["frames"] < 100:
+        last = client.feed(data.x, data.y).last
+        while client.status().frames < 100:
             time.sleep(0.01)
     interrupt(first)
     second = ffstream(*FLAGS)
     with Client(url(second)) as client:
         client.ready(60)
         end = time.monotonic() + 60
-        while (status := client.status())["frames"] < last and time.monotonic() < end:
+        while (status := client.status()).frames < last and time.monotonic() < end:
             time.sleep(0.05)
-        assert (status["accepted"], status["frames"]) == (last, last)
-        assert status["labelled"] == last
+        assert (status.accepted, status.frames) == (last, last)
+        assert status.labelled == last
     interrupt(second)
 
 
@@ -120,7 +121,7 @@ def ask(ffstream):
 def rest(client):
     """Wait until everything accepted is learned."""
     end = time.monotonic() + 30
-    while (status := client.status())["through"] < status["accepted"] or status["state"] != "ready":
+    while (status := client.status()).through < status.accepted or status.state != "ready":
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -140,11 +141,11 @@ def test_late_labels_and_what_becomes_of_a_frame(ask, tmp_path):
     assert (first, taught) == ("frame 2: learned, label 7", "taught as  frame 6, with its late label")
     assert ", wrong, before event " in predicted
     assert ask("frame", 6).said.endswith("repeats    frame 2, whose late label it teaches\n")
-    assert json.loads(ask("frame", 8, "--json").said) == ask.client.frame(8)
+    assert read(ask("frame", 8, "--json").said, Frame) == ask.client.frame(8)
     assert json.loads(ask("status", "--json").said)["labelled"] == 4
     again = ask("label", "5=1", "2=7", code=1).complained
     assert again == "ffstream: labels[1]: frame 2 has got its label already, as frame 6 [HTTP 409]\n"
-    assert ask.client.frame(5)["label"] is None, "all or none"
+    assert ask.client.frame(5).label is None, "all or none"
     assert ask("frame", 10, code=1).complained == "ffstream: frame 10 was never accepted: the last one is 9 [HTTP 404]\n"
 
 
@@ -155,7 +156,7 @@ def test_snapshots_and_the_way_back(ask):
         ask.client.feed(data.x[first:last], data.y[first:last])
         rest(ask.client)
         seq = json.loads(ask("snapshot", "--json").said)["seq"]
-        while seq not in [each["seq"] for each in ask.client.snapshots()]:
+        while seq not in [each.seq for each in ask.client.snapshots()]:
             time.sleep(0.02)
         return seq
 
@@ -166,30 +167,31 @@ def test_snapshots_and_the_way_back(ask):
     assert newest.split()[:2] == [str(other), "300"]
     assert oldest.split()[:2] == [str(one), "200"]
     assert newest.endswith(" %")
-    seq = ask.client.status()["seq"]
+    seq = ask.client.status().seq
     for said in ("n\n", ""):
         refused = ask("restore", one, code=1, stdin=said)
         assert "to be abandoned: 100 of the 300 frames learned by now\nnothing is erased: " in refused.complained
         assert refused.complained.endswith("go back? [y/N] ffstream: nothing was restored\n")
         assert refused.said == ""
-    assert ask.client.status()["seq"] == seq
+    assert ask.client.status().seq == seq
     assert ask("restore", one, stdin="y\n").said.startswith(f"event {other + 1} goes back to snapshot {one}; ")
     rest(ask.client)
-    assert ask.client.status()["frames"] == 200
+    assert ask.client.status().frames == 200
     assert ask("frame", 250).said.startswith("frame 250: abandoned, label ")
     assert f"{other}         300" in (listed := ask("snapshots").said)
     assert listed.splitlines()[1].endswith("  abandoned")
     assert json.loads(ask("restore", other, "--yes", "--json").said)["snapshot"] == other
     rest(ask.client)
-    assert json.loads(ask("snapshots", "--json").said) == ask.client.snapshots()
-    assert ask.client.status()["frames"] == 300
+    assert read(ask("snapshots", "--json").said, list[Snapshot]) == ask.client.snapshots()
+    assert ask.client.status().frames == 300
 
 
 def test_a_frame_of_the_wrong_size_is_one_line(ffstream):
     serving = ffstream(*FLAGS, "--inputs", 10)
     feed = ffstream("feed", "digits", "--url", url(serving))
     assert feed.wait() == 1
-    assert feed.complained.startswith("ffstream: frames: got shape [500, 64], expected [n, 10]")
+    assert feed.complained.startswith("ffstream: digits has frames of 64 numbers and 10 labels, but the service at http://")
+    assert "expects 10 numbers and at most 10 labels" in feed.complained
     assert feed.complained.count("\n") == 1
     interrupt(serving)
 

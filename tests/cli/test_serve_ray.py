@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ffstream.client import Client
 from ffstream.datasets import load
-from ffstream_gateway.client import Client
 from tests.cli.test_serve import interrupt, url
 
 FLAGS = ["serve", "--port", "0", "--units", "50,50"]
@@ -17,7 +17,7 @@ FLAGS = ["serve", "--port", "0", "--units", "50,50"]
 def learned(client, frames, seconds=90):
     """Wait until so many frames are learned; the weights' version is then published."""
     end = time.monotonic() + seconds
-    while (status := client.status())["frames"] < frames or status["waiting"]:
+    while (status := client.status()).frames < frames or status.waiting:
         assert time.monotonic() < end, status
         time.sleep(0.05)
     return status
@@ -51,7 +51,7 @@ def test_two_services_do_not_disturb_each_other_and_a_killed_one_goes_on(ffstrea
     killed, other = two
     assert listening([psutil.Process(run.popen.pid) for run in two] + family(killed) + family(other)) == {"127.0.0.1"}
     with Client(url(killed)) as client:
-        last = client.feed(data.x[:600], data.y[:600])["last"]
+        last = client.feed(data.x[:600], data.y[:600]).last
         learned(client, 100)
     left = [process for process in family(killed) if not process.name().endswith("Agent")]
     killed.popen.kill()
@@ -60,11 +60,11 @@ def test_two_services_do_not_disturb_each_other_and_a_killed_one_goes_on(ffstrea
     assert ray_folders(killed), "nobody was left to remove it"
     with Client(url(other)) as client:
         client.feed(data.x[:200], data.y[:200])
-        assert learned(client, 200)["state"] == "ready"
+        assert learned(client, 200).state == "ready"
     again = ffstream(*FLAGS, "--seed", 1, "--folder", tmp_path / "data-1")
     with Client(url(again)) as client:
         client.ready(90)
-        assert learned(client, last)["accepted"] == last
+        assert learned(client, last).accepted == last
     interrupt(again, signal.SIGTERM)
     interrupt(other)
     assert "SIGTERM" not in again.complained

@@ -15,8 +15,9 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect as connect_socket
 
+from ffstream.client import Client
+from ffstream.client.calls import npy
 from ffstream.datasets import load
-from ffstream_gateway.client import Client, npy
 from tests.cli.test_serve import FLAGS, interrupt, url
 from tests.cli.test_serve_ray import learned
 
@@ -84,7 +85,7 @@ def test_clients_that_die_in_the_middle_of_a_body(serving):
         connection.sendall(head + body[: int(share * len(body))])
         vanish(connection)
         client.feed(data.x[:5], data.y[:5])
-    assert learned(client, 150)["accepted"] == 150, "of half a body nothing is kept"
+    assert learned(client, 150).accepted == 150, "of half a body nothing is kept"
     assert "Traceback" not in run.complained
 
 
@@ -98,8 +99,8 @@ def test_clients_that_leave_before_their_answer(serving):
         time.sleep(0.001 * (number % 5))
         vanish(connection)
     client.feed([[0.5] * 64])
-    accepted = client.status()["accepted"]
-    assert learned(client, accepted)["accepted"] <= 181
+    accepted = client.status().accepted
+    assert learned(client, accepted).accepted <= 181
     assert "Traceback" not in run.complained
 
 
@@ -113,9 +114,9 @@ def test_clients_that_say_nothing(serving):
                 connection.sendall(b"POST /feed HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n")
         with Client(client.url) as late:
             late.feed(data.x[:200], data.y[:200])
-            assert learned(late, 200)["accepted"] == 200
-            assert len(late.classify(data.x_held[:50])["labels"]) == 50
-    assert client.status()["accepted"] == 200
+            assert learned(late, 200).accepted == 200
+            assert len(late.classify(data.x_held[:50]).labels) == 50
+    assert client.status().accepted == 200
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -153,11 +154,11 @@ def test_clients_that_send_and_never_read(serving, flood):
             kind.send(npy(data.x[:5]) + npy(data.y[:5]))
             answer = json.loads(kind.recv(30))
             assert (answer["first"], answer["last"]) == (last + 1, last + 5)
-            assert len(client.classify(data.x_held[:5])["labels"]) == 5
+            assert len(client.classify(data.x_held[:5]).labels) == 5
             last += 5
             sizes.append(memory().rss)
         sending.join()
     assert broken, "the service breaks the connection"
     assert max(sizes) < sizes[0] + MOST
-    assert learned(client, last)["accepted"] == last
+    assert learned(client, last).accepted == last
     assert "Traceback" not in run.complained

@@ -8,6 +8,7 @@ import pytest
 
 from ffstream.errors import DatasetError
 from ffstream_gateway.moving import Labels, Picture, clips, in_time, pictures, side_of_picture
+from tests.cli.answers import FED, STATUS
 
 av = pytest.importorskip("av", reason="comes with the extra video")
 
@@ -94,10 +95,10 @@ def test_what_is_no_video(tmp_path):
 def test_a_film_is_fed_clip_by_clip(ffstream, server, film, tmp_path):
     labels = tmp_path / "labels"
     labels.write_text("0.4,2\n")
-    server.answer({"network": {"inputs": 48, "video": {"clip": 6}}})
+    server.answer(STATUS | {"network": {"inputs": 48, "video": {"clip": 6}}})
     for last in (1, 2, 3):
-        server.answer({"first": last, "last": last}, 202)
-    server.answer({"state": "ready", "through": 3, "accuracy": 0.5})
+        server.answer(FED | {"first": last, "last": last}, 202)
+    server.answer(STATUS | {"through": 3, "accuracy": 0.5})
     run = ffstream("feed", "--video", film, "--labels", labels, "--width", 4, "--url", server.url)
     assert run.wait() == 0, run.complained
     assert run.said == "learned 3 clips of 6 pictures, 4 x 2; prequential 50.0 %\n"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import uvicorn
 
+from ffstream.client import Client
 from ffstream_gateway.app import create_app
-from ffstream_gateway.client import Client
 from ffstream_gateway.listen import Server
 from ffstream_gateway.settings import Settings
 
@@ -51,8 +51,8 @@ class Served:
 
     def feed(self, x: Any, y: Any) -> None:
         with Client(self.url) as client:
-            last = client.feed(x, y)["last"]
-            while client.status()["through"] < last:
+            last = client.feed(x, y).last
+            while client.status().through < last:
                 time.sleep(0.02)
 
 

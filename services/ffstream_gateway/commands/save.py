@@ -1,0 +1,49 @@
+"""Commands about snapshots."""
+
+from typing import Annotated
+
+import typer
+
+from ffstream_gateway.commands.shell import HERE, AsJson, Url, agreed, fail, say
+
+
+def snapshot(url: Url = HERE, as_json: AsJson = False) -> None:
+    """Have a service save everything, beside the learning."""
+    from ffstream.client import Client
+
+    with Client(url) as client:
+        answer = client.snapshot()
+    say(answer, as_json, [f"snapshot {answer.seq} is being saved; `ffstream snapshots` has it as soon as it is whole"])
+
+
+def snapshots(url: Url = HERE, as_json: AsJson = False) -> None:
+    """List what a service has saved, newest first."""
+    from ffstream.client import Client
+    from ffstream_gateway.view import describe_snapshots
+
+    with Client(url) as client:
+        answer = client.snapshots()
+    say(answer, as_json, describe_snapshots(answer))
+
+
+def restore(
+    seq: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="Event number of the snapshot.")],
+    url: Url = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a service go back to a snapshot. Nothing is erased."""
+    from ffstream.client import Client
+    from ffstream_gateway.view import describe_restore
+
+    with Client(url) as client:
+        saved = {each.seq: each for each in client.snapshots()}
+        if seq not in saved:
+            there = ", ".join(map(str, saved)) or "none"
+            fail(f"snapshot {seq} is not there, or not whole; whole ones: {there}")
+        if not yes:
+            typer.echo("\n".join(describe_restore(saved[seq], client.status())), err=True)
+            if not agreed("go back?"):
+                fail("nothing was restored")
+        answer = client.restore(seq)
+    say(answer, as_json, [f"event {answer.seq} goes back to snapshot {seq}; what is fed now is learned on top of it"])
