@@ -28,10 +28,8 @@ def test_the_client_loads_neither_torch_nor_the_server(code):
     assert loaded(code, (*WEB_AND_ACTORS, "torch", "ffstream_gateway")) == "[]"
 
 
-def test_every_name_of_the_library_is_there():
-    for name in ffstream.__all__:
-        assert getattr(ffstream, name).__class__
+def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="module 'ffstream' has no attribute 'Nothing'"):
         _ = ffstream.Nothing
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match="nothing"):
         from ffstream import nothing  # noqa: F401

@@ -46,7 +46,8 @@ class FeedStream:
     def feed_all(self, chunks: Iterable[Chunk]) -> Iterator[Accepted]:
         """Feed chunks of frames; yields one acknowledgement a chunk, in their order.
 
-        Between two chunks it yields what has come by then; in the end it waits for the rest.
+        Between two chunks it yields what has come by then; in the end it waits for the rest. A chunk that is refused because
+        too many frames wait is sent again when the service says so, and may be learned after those under way behind it.
 
         Args:
             chunks: pairs of frames [n, inputs] and labels [n], or None for the labels.
