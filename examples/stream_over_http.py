@@ -20,8 +20,8 @@ def main(url: str = "http://127.0.0.1:8000") -> None:
             rows = order[start : start + 200]
             client.feed(digits.x[rows], digits.y[rows])
             answer = client.classify(digits.x_held)
-            right = (digits.y_held == answer["labels"]).mean()
-            print(f"{start + len(rows):5} frames fed, weights of event {answer['seq']:4}: {right:.1%} of the held-out right")
+            right = (digits.y_held == answer.labels).mean()
+            print(f"{start + len(rows):5} frames fed, weights of event {answer.seq:4}: {right:.1%} of the held-out right")
 
 
 if __name__ == "__main__":

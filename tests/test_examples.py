@@ -4,6 +4,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from ffstream_gateway.child import Child
 from ffstream_gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +26,14 @@ def test_moving_digits_runs():
     assert "recurrent: " in said
     assert "feed-forward: " in said
     assert len(said.splitlines()[-1].split("by tick: ")[1].split()) == 8
+
+
+def test_stream_over_http_runs():
+    with Child(["--chain", "in-process", "--units", "100,100"]) as child:
+        command = [sys.executable, str(ROOT / "examples/stream_over_http.py"), child.url()]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert len(said) == 8
+    assert said[-1].startswith(" 1438 frames fed, weights of event ")
 
 
 def test_deployed_settings_are_the_defaults(monkeypatch):

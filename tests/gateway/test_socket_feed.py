@@ -123,6 +123,11 @@ REFUSED = {  # name: message, kind of problem, place
     "key-number": (json.dumps({"frames": [ROW], "key": 1}), "invalid", "key"),
     "not-npy": (b"PK", "npy", "frames"),
     "empty-npy": (b"", "empty", "body"),
+    "key-alone": (b'{"key": "a"}\n', "empty", "body"),
+    "key-no-json": (b'{"key": \n', "json", "message"),
+    "key-unknown-member": (b'{"kay": "a"}\n', "unknown-member", "message"),
+    "key-number-npy": (b'{"key": 1}\n', "invalid", "key"),
+    "key-no-npy": (b'{"key": "a"}\nPK', "npy", "frames"),
 }
 
 
@@ -152,6 +157,28 @@ def test_a_key_is_learned_once(gateway):
     with talk(app) as talking:
         assert talking.ask(frame=ROW, label=1, key="b")["repeated"]
     assert app.stream.journal.last_frame == 3
+
+
+def test_npy_with_a_key_is_learned_once(gateway, encode):
+    app, x = gateway.open(), np.random.default_rng(0).integers(256, size=(3, 64), dtype=np.uint8)
+    message = b'{"key": "a"}\n' + encode(NPY, x, [1, 2, 3])
+    for repeated in (False, True):
+        with talk(app) as talking:
+            answer = talking.ask(message)
+            assert (answer["first"], answer["last"], answer["repeated"]) == (1, 3, repeated)
+    with talk(app) as talking:
+        talking.refused(422, "idempotency-key", "Idempotency-Key", b'{"key": "a"}\n' + encode(NPY, x, [1, 2, 4]))
+    np.testing.assert_array_equal(app.stream.journal.read(1, 3)[0].numpy(), x.astype(np.float32) / 255)
+    assert app.stream.journal.last_frame == 3
+
+
+def test_a_repeated_npy_message_is_answered_though_the_backlog_is_full(gateway, encode):
+    gateway.hold("__init__")
+    message = b'{"key": "a"}\n' + encode(NPY, [ROW] * 5)
+    with talk(gateway.open(backlog=5)) as talking:
+        assert talking.ask(message)["waiting"] == 5
+        assert talking.ask(message)["repeated"]
+        talking.refused(429, "backlog", None, message.replace(b"a", b"b", 1))
 
 
 def test_a_full_backlog_refuses_with_the_time_to_wait(gateway):
