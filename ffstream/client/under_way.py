@@ -82,7 +82,7 @@ class UnderWay:
 
     Args:
         key: of the stream; message n has the key ``KEY-n``.
-        patience: seconds without any answer after which it is given up.
+        patience: seconds of nothing but trouble after which it is given up.
     """
 
     def __init__(self, key: str, patience: float) -> None:
@@ -93,7 +93,7 @@ class UnderWay:
         self._taken, self._credits = 0, 0
         self._more = self._connected = self._unheard = False
         self._pause = 0.0
-        self._progress = time.monotonic()
+        self._trouble_since: float | None = None
 
     def begin(self) -> None:
         """There is more to feed."""
@@ -129,7 +129,7 @@ class UnderWay:
             return
         key = msgspec.json.encode({"key": f"{self._key}-{self._taken}"})
         message = Message(self._taken, key + b"\n" + arrays(*chunk))
-        self._taken, self._progress = self._taken + 1, time.monotonic()
+        self._taken += 1
         self._to_send.append(message)
         self._unacknowledged.append(message)
 
@@ -142,8 +142,8 @@ class UnderWay:
         """An answer has come.
 
         Raises:
-            RefusedError: when the message is refused for good, or for longer than there is patience with a service that does
-                not say that too many frames wait.
+            RefusedError: when the message is refused for good, or for longer than there is patience. That too many frames wait
+                is no trouble.
         """
         message, self._unheard = self._sent.popleft(), True
         self._credits += spoken(raw, Credits).credits
@@ -152,17 +152,17 @@ class UnderWay:
         except RefusedError as refused:
             self._refused(message, refused)
         else:
-            self._progress = time.monotonic()
+            self._trouble_since = None
 
     def _refused(self, message: Message, refused: RefusedError) -> None:
         full = refused.status == codes.TOO_MANY_REQUESTS
-        if refused.retry_after is None or (self._impatient and not full):
+        if refused.retry_after is None or not (full or self._patient()):
             self._unacknowledged.remove(message)
             raise refused
         self._again([message])
         self._pause = max(self._pause, refused.retry_after)
         if full:
-            self._progress = time.monotonic()
+            self._trouble_since = None
 
     def broke(self, error: UnreachableError) -> None:
         """The connection has ended.
@@ -170,15 +170,18 @@ class UnderWay:
         Raises:
             UnreachableError: when nothing was answered for longer than there is patience.
         """
-        if self._impatient:
+        if not self._patient():
             raise error
         self._again(self._sent)
         self._sent.clear()
         self._connected, self._pause = False, max(self._pause, BREATH)
 
-    @property
-    def _impatient(self) -> bool:
-        return time.monotonic() - self._progress > self._patience
+    def _patient(self) -> bool:
+        """Whether there is patience left, in trouble that begins now if it has not begun before."""
+        now = time.monotonic()
+        if self._trouble_since is None:
+            self._trouble_since = now
+        return now - self._trouble_since < self._patience
 
     def _again(self, messages: Iterable[Message]) -> None:
         self._to_send = sorted([*self._to_send, *messages], key=lambda message: message.number)

@@ -149,7 +149,7 @@ def test_without_any_answer_patience_ends():
         told.under_way.broke(UnreachableError("gone"))
 
 
-def test_frames_that_come_long_after_the_last_answer_have_patience_of_their_own(monkeypatch):
+def test_patience_counts_from_the_first_trouble_since_the_last_answer(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("ffstream.client.under_way.time.monotonic", lambda: now[0])
     told = Told(2, patience=10.0)
@@ -157,7 +157,12 @@ def test_frames_that_come_long_after_the_last_answer_have_patience_of_their_own(
     now[0] += 1000
     told.until(Hear)
     told.under_way.broke(UnreachableError("gone"))
-    now[0] += 11
+    now[0] += 9
+    told.answer(100)
+    told.under_way.broke(UnreachableError("gone"))
+    now[0] += 9
+    told.under_way.broke(UnreachableError("gone"))
+    now[0] += 1
     with pytest.raises(UnreachableError):
         told.under_way.broke(UnreachableError("gone"))
 
