@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
+from ffstream.growth import grown_memory
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import NEGATIVES, Dream, Recall
 from ffstream.outcome import Dreamt, Learned, Slept
@@ -41,6 +42,11 @@ class Dreamer:
         self.recall = recall
         self._night = Teaching(UNDER_WAY)
         self._shown: Batch | None = None
+
+    def grow(self, config: NetworkConfig) -> None:
+        """Dream from now on for a wider network."""
+        self.memory = grown_memory(self.memory, config.classes)
+        self.config = config
 
     def finish(self, message: Message) -> Learned | Dreamt:
         """Take in what the last layer hands on."""

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
+from ffstream.growth import grown
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import Recall
 from ffstream.outcome import Drifted, Outcome, Passed, Published, Restored, Saved
@@ -32,13 +33,27 @@ class Network:
     ) -> None:
         self.config = config
         self.snapshots = snapshots
-        self.stages = [Stage(config, index) for index in range(config.depth)]
-        self._ticking = [TickStage(config, stage) for stage in self.stages] if config.video else []
+        self._stand([Stage(config, index) for index in range(config.depth)])
         self.dreamer = Dreamer(config, recall)
         self._outcomes: list[Outcome] = []
         if start is not None and snapshots is not None:
             for name, state in self.states().items():
                 restore_state(state, read_part(snapshots, start, name))
+
+    def _stand(self, stages: list[Stage]) -> None:
+        self.stages = stages
+        self._ticking = [TickStage(self.config, stage) for stage in stages] if self.config.video else []
+
+    def grow(self, config: NetworkConfig) -> None:
+        """Go on with more classes or inputs (:mod:`ffstream.growth`); ``recall`` has to give frames of its new width then.
+
+        Raises:
+            ConfigError: when this network cannot become that one; nothing is changed then.
+        """
+        stages = [grown(stage, config) for stage in self.stages]
+        self.config = config
+        self._stand(stages)
+        self.dreamer.grow(config)
 
     def wake(self, batch: Batch) -> None:
         """See :class:`~ffstream.chain.Chain`."""

@@ -187,7 +187,7 @@ class TickStage:
             states = [lane.read / (last - first + 1) for lane in lanes if lane.read is not None]
             message = self.stage.read(torch.cat(states), message)
         if taught:
-            self.stage.average.follow(taught / self.stage.batch)
+            self.stage.average.follow(taught / self.stage.config.batch)
         return message
 
 

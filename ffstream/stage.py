@@ -33,9 +33,8 @@ class Stage:
     """Layer ``index`` of a network."""
 
     def __init__(self, config: NetworkConfig, index: int) -> None:
+        self.config = config
         self.index = index
-        self.batch = config.batch
-        self.wrong_labels = config.wrong_labels
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
@@ -70,7 +69,7 @@ class Stage:
     def enter(self, batch: Batch) -> Message:
         """Label views of a batch; only the first stage has them."""
         assert self.views is not None, f"layer {self.index} is not the first"
-        return enter(batch, self.views, self.wrong_labels)
+        return enter(batch, self.views, self.config.wrong_labels)
 
     def learn(self, message: Message) -> Message:
         """Forward, learn, hand on.
@@ -83,12 +82,12 @@ class Stage:
         handed_on = self.layer.goodness.normalize(activities).to(self.layer.config.format)
         reports = message.reports
         if taught:
-            reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.batch),)
+            reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.config.batch),)
         message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
             message = self.read(handed_on[-len(message.labels) :].float(), message)
         if taught:
-            self.average.follow(taught / self.batch)
+            self.average.follow(taught / self.config.batch)
         return message
 
     def read(self, neutral: Tensor, message: Message) -> Message:
@@ -97,7 +96,7 @@ class Stage:
         prediction = correct(self.average.mean["readout"], neutral, message.prediction)
         known = message.known
         if known.any():
-            share = int(known.sum()) / self.batch
+            share = int(known.sum()) / self.config.batch
             self.readout.learn(neutral[known], logits[known], message.labels[known], share)
         return replace(message, logits=logits, prediction=prediction)
 

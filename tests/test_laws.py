@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ffstream import ADAM, PLAIN, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
+from ffstream import ADAM, PLAIN, UNSUPERVISED, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
 from ffstream.checks.chain import check_matches_network, check_memory_bounded, check_predicts_before_learning
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
@@ -73,6 +73,23 @@ def test_wrong_labels(check, name):
 @pytest.mark.parametrize("name", ["confused_labels", "two_confused_labels"])
 def test_confusions(check, name):
     check(NEGATIVES[name])
+
+
+TWO = replace(NETWORK, units=(40, 30))
+GROWING = {
+    **{name: replace(TWO, layer=RULES[name]) for name in ("opponent_squares", "mean_of_squares", "plain", "adam")},
+    "one layer": replace(NETWORK, units=(30,)),
+    "wide frames": replace(TWO, inputs=70),
+    "hybrid frames": replace(TWO, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
+    "recurrent": RECURRENT,
+    "recurrent, one layer": replace(RECURRENT, units=(20,)),
+}
+
+
+@parametrize(checks.GROWTH_CHECKS)
+@pytest.mark.parametrize("kind", GROWING)
+def test_growth(check, kind):
+    check(GROWING[kind])
 
 
 @parametrize(checks.JOURNAL_CHECKS)

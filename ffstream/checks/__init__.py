@@ -10,6 +10,7 @@ when it is broken. One tuple lists the checks of each kind, so that a test is on
 
 from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
+from ffstream.checks.growth import GROWTH_CHECKS, GrowthCheck
 from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
 from ffstream.checks.layers import LAYER_CHECKS, AnyLayer, MakeLayer
 from ffstream.checks.negatives import (
@@ -29,6 +30,7 @@ __all__ = [
     "DURABLE_CHECKS",
     "GENERATOR_CHECKS",
     "GOODNESS_CHECKS",
+    "GROWTH_CHECKS",
     "JOURNAL_CHECKS",
     "LAYER_CHECKS",
     "NEGATIVE_CHECKS",
@@ -36,6 +38,7 @@ __all__ = [
     "OBSERVED_CHECKS",
     "WRONG_LABEL_CHECKS",
     "AnyLayer",
+    "GrowthCheck",
     "MakeGoodness",
     "MakeJournal",
     "MakeLayer",
