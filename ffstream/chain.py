@@ -2,10 +2,9 @@
 
 from typing import Protocol
 
-from ffstream.config import NetworkConfig
 from ffstream.message import Batch
 from ffstream.outcome import Outcome
-from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Change, Recorded, Restore, Sleep
 
 
 class Chain(Protocol):
@@ -14,8 +13,6 @@ class Chain(Protocol):
     :class:`~ffstream.network.Network` runs them in this process, one after another; ``ffstream.actors`` runs each as a Ray
     actor. Both must give the same bits for the same events.
     """
-
-    config: NetworkConfig
 
     def wake(self, batch: Batch) -> None:
         """Send a micro-batch in. It is learned in the order of calls."""
@@ -33,8 +30,8 @@ class Chain(Protocol):
         """Go on from barrier ``restore.to``, which has to be the last event: nothing changes but the place in the stream."""
         ...
 
-    def drift(self, recorded: Recorded, drift: Drift) -> None:
-        """Let every part forget, if the drift asks for it, as the event passes."""
+    def change(self, recorded: Recorded, change: Change) -> None:
+        """Let every part change as the event passes; what comes after it meets changed parts only."""
         ...
 
     def publish(self, seq: int) -> None:

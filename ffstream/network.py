@@ -4,16 +4,17 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ffstream.change import change_dreamer, changed_stage
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import Dreamer
 from ffstream.growth import grown
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import Recall
-from ffstream.outcome import Drifted, Outcome, Passed, Published, Restored, Saved
+from ffstream.outcome import Changed, Outcome, Passed, Published, Restored, Saved
 from ffstream.recurrent import TickStage, run
 from ffstream.stage import Stage
 from ffstream.stage import restore as restore_state
-from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Change, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_part
 
 
@@ -31,7 +32,7 @@ class Network:
     def __init__(
         self, config: NetworkConfig, recall: Recall, *, snapshots: Path | None = None, start: Manifest | None = None
     ) -> None:
-        self.config = config
+        config = config if start is None else start.network(config)
         self.snapshots = snapshots
         self._stand([Stage(config, index) for index in range(config.depth)])
         self.dreamer = Dreamer(config, recall)
@@ -40,9 +41,14 @@ class Network:
             for name, state in self.states().items():
                 restore_state(state, read_part(snapshots, start, name))
 
+    @property
+    def config(self) -> NetworkConfig:
+        """What the network is now: it may have grown."""
+        return self.stages[0].config
+
     def _stand(self, stages: list[Stage]) -> None:
         self.stages = stages
-        self._ticking = [TickStage(self.config, stage) for stage in stages] if self.config.video else []
+        self._ticking = [TickStage(stage) for stage in stages] if self.config.video else []
 
     def grow(self, config: NetworkConfig) -> None:
         """Go on with more classes or inputs (:mod:`ffstream.growth`); ``recall`` has to give frames of its new width then.
@@ -50,9 +56,7 @@ class Network:
         Raises:
             ConfigError: when this network cannot become that one; nothing is changed then.
         """
-        stages = [grown(stage, config) for stage in self.stages]
-        self.config = config
-        self._stand(stages)
+        self._stand([grown(stage, config) for stage in self.stages])
         self.dreamer.grow(config)
 
     def wake(self, batch: Batch) -> None:
@@ -83,14 +87,12 @@ class Network:
         self._pass(recorded)
         self._outcomes.append(Restored(recorded.seq, restore.last))
 
-    def drift(self, recorded: Recorded, drift: Drift) -> None:
+    def change(self, recorded: Recorded, change: Change) -> None:
         """See :class:`~ffstream.chain.Chain`."""
         self._pass(recorded)
-        if drift.forgets:
-            for stage in self.stages:
-                stage.forget()
-            self.dreamer.memory.forget(drift.frames)
-        self._outcomes.append(Drifted(recorded.seq))
+        self._stand([changed_stage(stage, change) for stage in self.stages])
+        change_dreamer(self.dreamer, change)
+        self._outcomes.append(Changed(recorded.seq, change))
 
     def publish(self, seq: int) -> None:
         """See :class:`~ffstream.chain.Chain`."""

@@ -7,6 +7,7 @@ from torch import Tensor
 from ffstream.layer import LayerReport
 from ffstream.polarity import Polarity
 from ffstream.stage import StageWeights
+from ffstream.stream.events import Change
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,11 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class Drifted:
-    """Drift ``seq`` has passed all layers."""
+class Changed:
+    """Event ``seq`` has passed, and changed, all parts."""
 
     seq: int
+    change: Change
 
 
-Outcome = Learned | Dreamt | Slept | Passed | Saved | Published | Restored | Drifted
+Outcome = Learned | Dreamt | Slept | Passed | Saved | Published | Restored | Changed

@@ -9,10 +9,10 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any, Protocol
 
-from ffstream.config import NetworkConfig
 from ffstream.errors import GapError
 from ffstream.message import Message, Position, States
 from ffstream.recurrent import Teller, TickStage
+from ffstream.stage import Stage
 
 
 class Side(Enum):
@@ -33,8 +33,8 @@ class Neighbours(Protocol):
         """An event is over; its message goes up."""
         ...
 
-    def mark(self, thing: Any) -> None:
-        """Something else than states has come to its turn: it is between two events."""
+    def mark(self, thing: Any) -> Stage:
+        """Something else than states has come to its turn: it is between two events. The layer goes on with this stage."""
         ...
 
 
@@ -46,17 +46,20 @@ class Pacer:
     """Takes what comes from both sides, in the right order.
 
     Args:
-        config: of the network.
-        ticking: the layer.
+        stage: of the layer.
         neighbours: to whom it shows its states.
     """
 
-    def __init__(self, config: NetworkConfig, ticking: TickStage, neighbours: Neighbours) -> None:
-        self.ticking, self.neighbours = ticking, neighbours
-        self.teller = Teller(config) if ticking.stage.index == config.depth - 1 else None
+    def __init__(self, stage: Stage, neighbours: Neighbours) -> None:
+        self.neighbours = neighbours
+        self._go_on(stage)
         self._came: dict[Side, deque[Any]] = {side: deque() for side in Side}
         self._course = self._live()
         self._needs = next(self._course)
+
+    def _go_on(self, stage: Stage) -> None:
+        self.ticking = TickStage(stage)
+        self.teller = Teller(stage.config) if stage.index == stage.config.depth - 1 else None
 
     def came(self, side: Side, thing: Any) -> None:
         """Take something in, and do all that is possible now.
@@ -72,7 +75,7 @@ class Pacer:
         while True:
             thing = yield Side.BELOW
             if not isinstance(thing, States | Message):
-                self.neighbours.mark(thing)
+                self._go_on(self.neighbours.mark(thing))
             elif isinstance(thing, States) and self.ticking.stage.advance(thing.position):
                 yield from self._event(thing)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffstream.layer import LayerReport
-from ffstream.outcome import Dreamt, Drifted, Learned, Outcome, Restored, Slept
+from ffstream.outcome import Changed, Dreamt, Learned, Outcome, Restored, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.prequential import WINDOW, Prequential
+from ffstream.stream.events import Drift
 
 COUNTS = ("frames", "dreams", "sleeps", "drifts", "through")
 """What a snapshot keeps of a moment, beside the score."""
@@ -53,10 +54,11 @@ class ProgressFold:
             case Dreamt():
                 dreams = self.now.dreams + (len(outcome.labels) if outcome.polarity is Polarity.NEGATIVE else 0)
                 self.now = replace(self.now, dreams=dreams, goodness=self._with(outcome.polarity, outcome.reports))
+            case Changed():
+                drifts = self.now.drifts + isinstance(outcome.change, Drift)
+                self.now = replace(self.now, seq=outcome.seq, drifts=drifts)
             case Restored():
                 self.now = replace(self.now, seq=outcome.seq, through=outcome.through)
-            case Drifted():
-                self.now = replace(self.now, seq=outcome.seq, drifts=self.now.drifts + 1)
             case Slept():
                 self.now = replace(self.now, seq=outcome.seq, sleeps=self.now.sleeps + 1, phase=Phase.WAKE)
 

@@ -136,11 +136,11 @@ class TickStage:
     weights, goes to the readout: the mean of its normalized states over the ticks that are read.
 
     Args:
-        config: of the network.
         stage: layer, readout, average and place; its state is the whole state, for between two events nothing is kept.
     """
 
-    def __init__(self, config: NetworkConfig, stage: Stage) -> None:
+    def __init__(self, stage: Stage) -> None:
+        config = stage.config
         assert config.video is not None
         self.stage, self.video = stage, config.video
         self.above = config.sources(stage.index)[1]

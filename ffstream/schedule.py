@@ -6,7 +6,7 @@ A schedule only decides; what it decided is journaled as an event, so that repla
 from dataclasses import dataclass
 
 from ffstream.errors import ConfigError
-from ffstream.stream.events import Barrier, Drift, Event, Restore, Sleep, Wake
+from ffstream.stream.events import Barrier, Drift, Event, Grow, Restore, Sleep, Wake
 
 LONGEST_CYCLE = 100
 """Batches: a cycle's dreams are all drawn before its first is learned."""
@@ -66,7 +66,7 @@ class SleepDebt:
                 self.frames += event.frames if self.unlabelled else event.labelled
             case Sleep():
                 self.frames = 0
-            case Barrier() | Restore() | Drift():
+            case Barrier() | Restore() | Grow() | Drift():
                 pass
 
     def due(self, schedule: Schedule, idle_for: float, day_over: bool) -> str | None:

@@ -116,6 +116,14 @@ def few_credits(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, SCHEDULE, folder=folder, credits=1, publish_every=1)
 
 
+def growing(folder: Path) -> Stream:
+    return Stream.in_process(replace(NETWORK, classes=2), SCHEDULE, folder=folder, max_classes=4)
+
+
+def growing_recurrent(folder: Path) -> Stream:
+    return Stream.in_process(replace(RECURRENT, classes=2), SCHEDULE, folder=folder, max_classes=4)
+
+
 def replaying(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, replace(SCHEDULE, cycle=2), folder=folder)
 
@@ -129,7 +137,7 @@ def generating(folder: Path) -> Stream:
 
 
 @parametrize(checks.CHAIN_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing])
 def test_chain(check, make):
     check(make)
 
@@ -141,7 +149,7 @@ def test_chain_of_numbers(check, make):
 
 
 @parametrize(checks.DURABLE_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient, generating])
+@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient, generating, growing, growing_recurrent])
 def test_durable_chain(check, make):
     check(make)
 

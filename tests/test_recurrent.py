@@ -15,7 +15,7 @@ from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.pacing import Pacer, Side
 from ffstream.polarity import Polarity
-from ffstream.recurrent import Eye, TickStage
+from ffstream.recurrent import Eye
 from ffstream.stage import Stage, StageWeights
 
 STILL = VideoConfig(ticks=5, read=(2, 4))
@@ -133,8 +133,8 @@ def test_sleep_lowers_the_goodness_that_wake_raises():
 class Post:
     """Two pacers' neighbours, whose letters wait until they are delivered."""
 
-    def __init__(self, at, pacers, letters):
-        self.at, self.pacers, self.letters = at, pacers, letters
+    def __init__(self, at, stage, pacers, letters):
+        self.at, self.stage, self.pacers, self.letters = at, stage, pacers, letters
         self.marks = []
 
     def show(self, states):
@@ -147,13 +147,14 @@ class Post:
 
     def mark(self, thing):
         self.marks.append(thing)
+        return self.stage
 
 
 def row_of_pacers(config):
     pacers, letters = [None] * config.depth, {}
     stages = [Stage(config, index) for index in range(config.depth)]
     for at, stage in enumerate(stages):
-        pacers[at] = Pacer(config, TickStage(config, stage), Post(at, pacers, letters))
+        pacers[at] = Pacer(stage, Post(at, stage, pacers, letters))
     return stages, pacers, letters
 
 

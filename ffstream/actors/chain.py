@@ -14,7 +14,7 @@ from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.errors import ChainError
 from ffstream.message import BUNDLE, Batch
 from ffstream.outcome import Outcome, Published
-from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Change, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest
 
 POLL = 0.5
@@ -38,7 +38,6 @@ class RayChain:
 
     def __init__(self, crew: Crew, start: Manifest | None = None) -> None:
         crew.assemble(start)
-        self.config = crew.config
         self.crew = crew
         self._epoch = crew.epoch
         self._first = crew.layers()[0]
@@ -56,7 +55,7 @@ class RayChain:
 
     def sleep(self, recorded: Recorded, sleep: Sleep) -> None:
         """See :class:`~ffstream.chain.Chain`."""
-        self._mark(recorded, Publication(recorded.seq) if self.config.generates else None)
+        self._mark(recorded, Publication(recorded.seq) if self.crew.config.generates else None)
 
     def barrier(self, recorded: Recorded, barrier: Barrier) -> None:
         """See :class:`~ffstream.chain.Chain`."""
@@ -66,7 +65,7 @@ class RayChain:
         """See :class:`~ffstream.chain.Chain`."""
         self._mark(recorded)
 
-    def drift(self, recorded: Recorded, drift: Drift) -> None:
+    def change(self, recorded: Recorded, change: Change) -> None:
         """See :class:`~ffstream.chain.Chain`."""
         self._mark(recorded)
 

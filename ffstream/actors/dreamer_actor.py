@@ -13,12 +13,13 @@ import ray
 from ffstream.actors.layer_actor import Publication
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.change import change_dreamer
 from ffstream.config import NetworkConfig
 from ffstream.dreamer import AHEAD, UNDER_WAY, Dreamer
 from ffstream.message import BUNDLE, Batch, Message
-from ffstream.outcome import Drifted, Passed, Restored, Saved
+from ffstream.outcome import Changed, Passed, Restored, Saved
 from ffstream.stage import restore
-from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep
+from ffstream.stream.events import Barrier, Change, Recorded, Restore, Sleep
 from ffstream.stream.snapshot import Manifest, read_part
 from ffstream.stream.sqlite_journal import SqliteJournal
 
@@ -88,11 +89,8 @@ class DreamerActor:
         self.parts = {"dreamer", *(f"layer-{index}" for index in range(config.depth))}
         self.recall = SqliteJournal(journal, config.inputs, read_only=True).recall
         self.saver = Saver(self.guard, snapshots)
-        self.now = self._epoch(0, None)
+        self.now = Epoch(0, Dreamer(config, self.recall), None)
         self._saving = threading.Lock()
-
-    def _epoch(self, number: int, first: Any) -> Epoch:
-        return Epoch(number, Dreamer(self.config, self.recall), first)
 
     @ray.method(concurrency_group="learn")
     def open(self, epoch: int, first: Any, start: Manifest | None) -> None:
@@ -105,7 +103,8 @@ class DreamerActor:
         """
         with self.guard():
             self.saver.report_to(functools.partial(self._saved, epoch))
-            now = self._epoch(epoch, first)
+            config = self.config if start is None else start.network(self.config)
+            now = Epoch(epoch, Dreamer(config, self.recall), first)
             if start is not None:
                 restore(now.dreamer.state(), read_part(self.saver.snapshots, start, self.guard.name))
             self.now = now
@@ -125,7 +124,7 @@ class DreamerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
-        """A sleep, a barrier, a restore or a drift has passed all layers, a sleep with their weights if it was ``asked`` to."""
+        """What is no batch has passed all layers, a sleep with their weights if it was ``asked`` to."""
         with self.guard():
             now = self.now
             if epoch != now.number:
@@ -141,10 +140,9 @@ class DreamerActor:
                     self.saver.save(recorded.seq, now.dreamer.state())
                 case Restore() as restore:
                     now.outbox.put(pack(Restored(recorded.seq, restore.last)))
-                case Drift() as drift:
-                    if drift.forgets:
-                        now.dreamer.memory.forget(drift.frames)
-                    now.outbox.put(pack(Drifted(recorded.seq)))
+                case change if isinstance(change, Change):
+                    change_dreamer(now.dreamer, change)
+                    now.outbox.put(pack(Changed(recorded.seq, change)))
 
     def _dream(self, now: Epoch, asleep: Asleep) -> None:
         """Send dreams until enough are under way; wake up when the last is back."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.change import changed_stage
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
 from ffstream.stage import Stage, StageWeights, restore
-from ffstream.stream.events import Barrier, Drift, Recorded
+from ffstream.stream.events import Barrier, Change, Recorded
 from ffstream.stream.snapshot import Manifest, read_part
 
 T = TypeVar("T", Batch, Message)
@@ -78,7 +79,7 @@ class LayerActor:
         with self.guard():
             self.saver.report_to(functools.partial(dreamer.saved.remote, epoch))
             self.epoch, self.above = epoch, above
-            self.stage = Stage(self.config, self.index)
+            self.stage = Stage(self.config if start is None else start.network(self.config), self.index)
             if start is not None:
                 restore(self.stage.state(), read_part(self.saver.snapshots, start, self.guard.name))
 
@@ -113,14 +114,13 @@ class LayerActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: Publication | None = None) -> None:
-        """A sleep, a barrier, a restore or a drift passes; what ``asked`` for weights takes them along."""
+        """What is no batch passes; what ``asked`` for weights takes them along."""
         with self.guard():
             if epoch == self.epoch and self.stage.advance(Position(recorded.seq), recorded.before):
-                match recorded.event:
-                    case Barrier():
-                        self.saver.save(recorded.seq, self.stage.state())
-                    case Drift() as drift if drift.forgets:
-                        self.stage.forget()
+                if isinstance(recorded.event, Barrier):
+                    self.saver.save(recorded.seq, self.stage.state())
+                elif isinstance(recorded.event, Change):
+                    self.stage = changed_stage(self.stage, recorded.event)
                 self.above.mark.remote(epoch, recorded, asked and asked.with_weights_of(self.stage))
 
     @ray.method(concurrency_group="learn")

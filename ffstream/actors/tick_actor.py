@@ -8,11 +8,13 @@ import ray
 from ffstream.actors.layer_actor import LayerActor, Publication
 from ffstream.actors.part import Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.change import changed_network
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, States
 from ffstream.pacing import Pacer, Side
-from ffstream.recurrent import Eye, TickStage
-from ffstream.stream.events import Recorded
+from ffstream.recurrent import Eye
+from ffstream.stage import Stage
+from ffstream.stream.events import Change, Recorded
 from ffstream.stream.snapshot import Manifest
 
 
@@ -42,19 +44,22 @@ class Mail:
         """See :class:`~ffstream.pacing.Neighbours`."""
         self.above.learn.remote(self.epoch, pack(message))
 
-    def mark(self, thing: Any) -> None:
+    def mark(self, thing: Any) -> Stage:
         """See :class:`~ffstream.pacing.Neighbours`."""
         if isinstance(thing, Publication):
             self.layer.publish(self.epoch, thing)
         else:
             self.layer.mark(self.epoch, thing)
+        stage: Stage = self.layer.stage
+        return stage
 
 
 class TickActor:
     """Layer ``index`` of a recurrent network, in a process of its own.
 
     It is a :class:`~ffstream.actors.layer_actor.LayerActor` with patience: a :class:`~ffstream.pacing.Pacer` lets it do
-    everything in its turn. What does not come from the present epoch is dropped.
+    everything in its turn. ``entering`` is what the network is for the batches that arrive, of which some may still wait for
+    theirs. What does not come from the present epoch is dropped.
 
     Args:
         config: of the network.
@@ -81,20 +86,21 @@ class TickActor:
         """
         self.layer.open(epoch, above, dreamer, start)
         mail = Mail(epoch, self.layer, below, above, is_last=self.index == self.config.depth - 1)
-        self.pacer = Pacer(self.config, TickStage(self.config, self.layer.stage), mail)
+        self.entering: NetworkConfig = self.layer.stage.config
+        self.pacer = Pacer(self.layer.stage, mail)
 
     @ray.method(concurrency_group="learn")
     def enter(self, epoch: int, *bundle: Packed) -> None:
         """Batches enter the chain here, when this is the first layer: all that it will see of them, and then the question."""
         with self.guard():
             for packed in bundle if epoch == self.layer.epoch else ():
-                self._see(Eye(self.config, unpack(packed, Batch)))
+                self._see(Eye(self.entering, unpack(packed, Batch)))
 
     def _see(self, eye: Eye) -> None:
         for tick in range(eye.video.ticks):
             for lane in range(eye.lanes):
                 self.pacer.came(Side.BELOW, eye.shows(tick, lane))
-        self.pacer.came(Side.BELOW, eye.question(self.config.classes))
+        self.pacer.came(Side.BELOW, eye.question(self.entering.classes))
 
     @ray.method(concurrency_group="learn")
     def shows(self, epoch: int, packed: Packed, side: Side) -> None:
@@ -109,7 +115,9 @@ class TickActor:
 
     @ray.method(concurrency_group="learn")
     def mark(self, epoch: int, recorded: Recorded, asked: None = None) -> None:
-        """A sleep, a barrier, a restore or a drift, which passes in its turn; a recurrent network's asks for no weights."""
+        """What is no batch passes in its turn; a recurrent network's asks for no weights."""
+        if isinstance(recorded.event, Change) and epoch == self.layer.epoch:
+            self.entering = changed_network(self.entering, recorded.event)
         self._came(epoch, Side.BELOW, recorded)
 
     @ray.method(concurrency_group="learn")

@@ -21,7 +21,7 @@ from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.outcome import Outcome
 from ffstream.polarity import Polarity
-from ffstream.stream.events import Barrier, Drift, Recorded, Restore, Sleep, Wake
+from ffstream.stream.events import Barrier, Recorded, Restore, Sleep, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.stream import SNAPSHOTS, Stream
 
@@ -82,8 +82,8 @@ def learn(network: Network, journal: Journal, recorded: Recorded) -> list[Outcom
             network.barrier(recorded, barrier)
         case Restore() as restore:
             network.restore(recorded, restore)
-        case Drift() as drift:
-            network.drift(recorded, drift)
+        case change:
+            network.change(recorded, change)
     return network.outcomes(0)
 
 
@@ -95,7 +95,7 @@ def check_matches_network(make: MakeStream) -> None:
         stream.sleep()
         stream.snapshot()
         _feed(stream, FRAMES // 2 + 7, FRAMES // 2 - 7)
-        reference = Network(stream.config, stream.journal.recall)
+        reference = Network(stream.made, stream.journal.recall)
         follow(reference, stream.journal)
         found, expected = stream.chain.digests(), reference.digests()
         apart = sorted(name for name in expected | found if expected.get(name) != found.get(name))

@@ -5,11 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ffstream.checks.samples import Sample, blobs, sequence
+from ffstream.labels import UNLABELLED
 from ffstream.outcome import Learned
 from ffstream.progress import Progress
 from ffstream.stream.events import Drift
 from ffstream.stream.stream import Stream
+
+NEW_EVERY = 50
+"""Frames after which another label is given, where the stream takes more than the network was made with."""
 
 MakeStream = Callable[[Path], Stream]
 """Opens a stream on a folder. A stream that keeps nothing may leave the folder alone."""
@@ -105,10 +111,11 @@ def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
 
 
 def sample(stream: Stream, after: int, n: int) -> Sample:
-    """Frames ``after + 1`` to ``after + n`` of the stream that every script feeds."""
-    easy_one = blobs if stream.config.symbols is None else sequence
-    easy = easy_one(after + n, stream.config.inputs, stream.config.classes)
-    return Sample(easy.x[after:], easy.y[after:])
+    """Frames ``after + 1`` to ``after + n`` of the stream that every script feeds, with new labels for one that may grow."""
+    easy_one = blobs if stream.made.symbols is None else sequence
+    easy = easy_one(after + n, stream.made.inputs, stream.accepts.classes)
+    known = stream.made.classes + np.arange(after + n) // NEW_EVERY
+    return Sample(easy.x[after:], np.where(easy.y < known, easy.y, UNLABELLED)[after:])
 
 
 def _settled(stream: Stream) -> list[int]:

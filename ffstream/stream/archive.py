@@ -1,15 +1,17 @@
 """The snapshots of one stream: which one it starts from, which are kept, and what the journal may forget behind them."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
 from ffstream.errors import SnapshotError, UnknownSnapshotError
+from ffstream.growth import check_growth
 from ffstream.outcome import Saved
 from ffstream.stage import StageWeights
-from ffstream.stream.events import Restore, Wake
+from ffstream.stream.events import Grow, Restore, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.lineage import Lineage
 from ffstream.stream.snapshot import (
@@ -43,7 +45,7 @@ class Archive:
 
     Args:
         root: folder for snapshots; None when nothing is saved, and nothing is forgotten.
-        config: of the network.
+        config: of the network as it was made.
         journal: of the stream.
         kept: snapshots that are kept.
         label_lifetime: frames that may be accepted after one before its label comes too late.
@@ -56,6 +58,18 @@ class Archive:
         self.kept = kept
         self.label_lifetime = label_lifetime
         self._forgettable: tuple[int, int] | None = None
+
+    def widest(self, max_classes: int | None) -> NetworkConfig:
+        """The network with all labels that may come: those that it was made with, has grown to, or may grow to know.
+
+        Raises:
+            ConfigError: when it cannot grow to know ``max_classes``.
+        """
+        if max_classes is not None:
+            check_growth(self.config, replace(self.config, classes=max_classes))
+        grew = self.journal.last(Grow.kind)
+        known = grew.event.classes if grew and isinstance(grew.event, Grow) else self.config.classes
+        return replace(self.config, classes=max(known, max_classes or 0))
 
     def whole(self) -> list[Manifest]:
         """Snapshots that are whole, newest first."""
@@ -101,7 +115,7 @@ class Archive:
         assert self.root is not None
         parts = [read_part(self.root, manifest, f"layer-{index}") for index in range(self.config.depth)]
         stages = [StageWeights(part["average.layer"], part["average.readout"]) for part in parts]
-        return Reader(self.config, stages, manifest.seq)
+        return Reader(manifest.network(self.config), stages, manifest.seq)
 
     def commit(self, saved: Saved, progress: dict[str, Any]) -> None:
         """Make a snapshot count, remove those that are too many, and let the journal forget what is behind the rest."""

@@ -88,9 +88,20 @@ class Drift:
         return self.reaction == "forget"
 
 
-Event = Wake | Sleep | Barrier | Restore | Drift
+@dataclass(frozen=True)
+class Grow:
+    """From here on there are slots for ``classes`` labels (:mod:`ffstream.growth`): the next frame's has none yet."""
 
-KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier, Restore, Drift)}
+    kind: ClassVar[str] = "grow"
+    classes: int
+
+
+Change = Grow | Drift
+"""What may change every part of a network as it passes (:mod:`ffstream.change`), between two micro-batches."""
+
+Event = Wake | Sleep | Barrier | Restore | Change
+
+KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Wake, Sleep, Barrier, Restore, Grow, Drift)}
 """Every kind by its name."""
 
 

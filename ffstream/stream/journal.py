@@ -135,8 +135,8 @@ class Journal(Protocol):
         """Frames [n, inputs] and labels [n] by number, both ends included."""
         ...
 
-    def labelled(self, first: int, last: int) -> int:
-        """How many of these frames, both ends included, have a label."""
+    def labels(self, first: int, last: int) -> LabelArray:
+        """Labels [n] of frames by number, both ends included."""
         ...
 
     def recall(self, ids: NDArray[np.int64]) -> Tensor:

@@ -148,12 +148,11 @@ class MemoryJournal:
 
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        numbers = np.arange(first, last + 1)
-        return self.recall(numbers), torch.tensor([self._labels[number] for number in numbers.tolist()])
+        return self.recall(np.arange(first, last + 1)), torch.from_numpy(self.labels(first, last))
 
-    def labelled(self, first: int, last: int) -> int:
+    def labels(self, first: int, last: int) -> LabelArray:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        return sum(self._labels[number] != UNLABELLED for number in range(first, last + 1))
+        return np.array([self._labels[number] for number in range(first, last + 1)], np.int64)
 
     def recall(self, ids: NDArray[np.int64]) -> Tensor:
         """See :class:`~ffstream.stream.journal.Journal`."""

@@ -1,7 +1,8 @@
 """The sequencer: decides what happens next and journals it before it happens.
 
-It forms micro-batches from waiting frames, lets the schedule interrupt for sleep, and after a restart first hands out again
-what the journal already holds. It knows neither threads nor transports; time comes from a clock that it is given.
+It forms micro-batches from waiting frames, lets the schedule interrupt for sleep, makes room for a label before the first frame
+that has it, and after a restart first hands out again what the journal already holds. It knows neither threads nor transports;
+time comes from a clock that it is given.
 """
 
 import time
@@ -9,10 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
+import numpy as np
+
 from ffstream.errors import JournalError, UnknownSnapshotError
+from ffstream.labels import UNLABELLED
 from ffstream.outcome import Learned, Outcome, Slept
 from ffstream.schedule import Schedule, SleepDebt
-from ffstream.stream.events import Barrier, Event, Recorded, Wake
+from ffstream.stream.events import Barrier, Event, Grow, Recorded, Wake
 from ffstream.stream.journal import Journal
 from ffstream.stream.lineage import Lineage
 from ffstream.teaching import Teaching
@@ -25,6 +29,7 @@ class Sequencer:
         journal: what has been accepted and what has been decided.
         schedule: when to sleep; may be replaced at any time.
         batch: frames in a full micro-batch, and dreams in a batch of negatives.
+        classes: labels that there are slots for; ``classes`` counts those that have come since.
         credits: events that may be under way at once.
         patience: seconds that a frame may wait for its micro-batch to fill.
         unlabelled: whether frames without a label are owed sleep too.
@@ -38,6 +43,7 @@ class Sequencer:
         schedule: Schedule,
         *,
         batch: int,
+        classes: int,
         credits: int = 8,
         patience: float = 0.02,
         unlabelled: bool = False,
@@ -47,6 +53,7 @@ class Sequencer:
         self.journal = journal
         self.schedule = schedule
         self.batch = batch
+        self.classes = classes
         self.patience = patience
         self.snapshot_every = snapshot_every
         self.sent = 0
@@ -59,16 +66,18 @@ class Sequencer:
         self._busy_at = clock()
         self._barrier_at = 0
 
-    def rewind(self, after: int, owed: int = 0, taught: Iterable[tuple[int, float]] = ()) -> None:
+    def rewind(self, after: int, classes: int, owed: int = 0, taught: Iterable[tuple[int, float]] = ()) -> None:
         """Hand out again everything that came of event ``after``.
 
         Args:
             after: the event.
+            classes: labels that there were slots for by then.
             owed: labelled frames that had been learned since a sleep by then.
             taught: what ``day.latest()`` was then.
         """
         self.lineage = Lineage.of(self.journal)
         self.sent = self._barrier_at = after
+        self.classes = classes
         self.debt.frames = owed
         self.day = Teaching(self.day.under_way, taught)
 
@@ -138,8 +147,11 @@ class Sequencer:
             return None
         self.sent = recorded.seq
         self.debt.observe(recorded.event)
-        if isinstance(recorded.event, Barrier):
-            self._barrier_at = recorded.seq
+        match recorded.event:
+            case Barrier():
+                self._barrier_at = recorded.seq
+            case Grow(classes):
+                self.classes = classes
         return recorded
 
     def _recorded_before(self) -> Recorded:
@@ -187,7 +199,12 @@ class Sequencer:
         self._waiting_since = None
         return self._wake(min(waiting, self.batch))
 
-    def _wake(self, frames: int) -> Wake:
+    def _wake(self, frames: int) -> Wake | Grow:
+        """The next frames, up to the first whose label has no slot; the slot, when that is the very next."""
         first = self.journal.sequenced + 1
-        last = first + frames - 1
-        return Wake(first, last, labelled=self.journal.labelled(first, last))
+        labels = self.journal.labels(first, first + frames - 1)
+        beyond = np.flatnonzero(labels >= self.classes)
+        if len(beyond) and beyond[0] == 0:
+            return Grow(int(labels[0]) + 1)
+        labels = labels[: beyond[0]] if len(beyond) else labels
+        return Wake(first, first + len(labels) - 1, labelled=int((labels != UNLABELLED).sum()))

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ffstream.config import NetworkConfig
 from ffstream.errors import SnapshotError
 
 FORMAT = 2
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 class Manifest:
     """What a snapshot holds. Bits are promised only for the same configuration, torch build and thread count.
 
-    ``config`` is the network's digest, ``files`` maps every part to its sha256, ``progress`` is the score so far; its
-    ``oldest`` is the number of the oldest frame that is remembered for dreams, None while none is.
+    ``config`` is the digest of the network as it was made, ``files`` maps every part to its sha256, ``progress`` is the score
+    so far. Its ``oldest`` is the number of the oldest frame that is remembered for dreams, None while none is; its ``classes``
+    are the labels of a network that has grown.
     """
 
     seq: int
@@ -42,6 +44,10 @@ class Manifest:
     torch: str = torch.__version__
     threads: int = 1
     format: int = FORMAT
+
+    def network(self, made: NetworkConfig) -> NetworkConfig:
+        """The network of which this is a snapshot, as it was when it was taken, from what it was ``made`` as."""
+        return replace(made, classes=self.progress.get("classes", made.classes))
 
 
 def folder_of(root: Path, seq: int) -> Path:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ffstream.errors import ExpiredFrameError, JournalError, KeyReuseError
 from ffstream.frames import FrameArray, LabelArray, to_tensor
-from ffstream.labels import UNLABELLED
 from ffstream.stream.events import KINDS, Event, Recorded, Wake, decode, encode
 from ffstream.stream.frame import Frame, Prediction, Predictions
 from ffstream.stream.journal import KEYS_LIVE, FrameRange, check_accepted, check_backlog
@@ -194,15 +193,14 @@ class SqliteJournal:
     def read(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """See :class:`~ffstream.stream.journal.Journal`."""
         frames = [to_tensor(self._decode(dtype, blob)[rows]) for dtype, blob, rows in self._chunks("frames", first, last)]
+        return torch.cat(frames), torch.from_numpy(self.labels(first, last))
+
+    def labels(self, first: int, last: int) -> LabelArray:
+        """See :class:`~ffstream.stream.journal.Journal`."""
         labels = [np.frombuffer(blob, np.int64)[rows] for _, blob, rows in self._chunks("labels", first, last)]
         if sum(map(len, labels)) != last - first + 1:
             raise JournalError(f"{self.path}: frames {first} to {last} are not all there")
-        return torch.cat(frames), torch.from_numpy(np.concatenate(labels))
-
-    def labelled(self, first: int, last: int) -> int:
-        """See :class:`~ffstream.stream.journal.Journal`."""
-        labels = (np.frombuffer(blob, np.int64)[rows] for _, blob, rows in self._chunks("labels", first, last))
-        return sum(int((part != UNLABELLED).sum()) for part in labels)
+        return np.concatenate(labels)
 
     def _chunks(self, column: str, first: int, last: int) -> Iterator[tuple[str, bytes, slice]]:
         """One column of the chunks that hold these frames, with the frames' rows in each."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ffstream.chain import Chain
+from ffstream.change import changed_network
 from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
 from ffstream.drift import DriftConfig, DriftWatch
@@ -20,7 +21,7 @@ from ffstream.errors import ChainError
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import BUNDLE, Batch, Position
 from ffstream.network import Network
-from ffstream.outcome import Dreamt, Learned, Outcome, Passed, Published, Saved, Slept
+from ffstream.outcome import Changed, Dreamt, Learned, Outcome, Passed, Published, Saved, Slept
 from ffstream.polarity import Phase, Polarity
 from ffstream.progress import Progress, ProgressFold
 from ffstream.schedule import Schedule
@@ -45,7 +46,7 @@ class Stream:
     """Feeds a chain from a journal.
 
     Args:
-        config: of the network.
+        config: of the network as it is made.
         open_chain: makes the layers, at the start and after a failure.
         journal: what has been accepted and decided.
         schedule: when to sleep.
@@ -59,8 +60,15 @@ class Stream:
         label_lifetime: frames that may be accepted after one before its label comes too late; None for as many as the network
             remembers for dreaming.
         drift: how to watch for changes of the stream; None for not at all.
+        max_classes: labels that the network may grow to know; None for no more than it does. Labels below are accepted, and the
+            first frame that has one without a slot makes room for it.
         clock: seconds, monotonic.
         closing: called at the end of :meth:`close`.
+
+    ``config`` is the network as it is now, after the last outcome; ``accepts`` the one whose labels are accepted.
+
+    Raises:
+        ConfigError: when the network cannot grow so far.
 
     >>> from ffstream import NetworkConfig, Stream
     >>> stream = Stream.in_process(NetworkConfig(inputs=4, classes=2, units=(8, 8)))
@@ -84,15 +92,17 @@ class Stream:
         snapshots_kept: int = 3,
         label_lifetime: int | None = None,
         drift: DriftConfig | None = None,
+        max_classes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
-        self.config = config
+        self.made = self.config = config
         self.journal = journal
         self.sequencer = Sequencer(
             journal,
             schedule or Schedule(),
             batch=config.batch,
+            classes=config.classes,
             credits=credits,
             unlabelled=not config.wrong_labels,
             snapshot_every=snapshot_every,
@@ -102,6 +112,7 @@ class Stream:
         self.publish_every = publish_every
         self.label_lifetime = config.memory if label_lifetime is None else label_lifetime
         self.archive = Archive(snapshots, config, journal, kept=snapshots_kept, label_lifetime=self.label_lifetime)
+        self.accepts = self.archive.widest(max_classes)
         self.reader = Reader(config, ())
         self._watch = DriftWatch(drift) if drift is not None else None
         self._open_chain = open_chain
@@ -162,10 +173,13 @@ class Stream:
         """Forget what came after a snapshot: the journal will tell it again."""
         self._fold = ProgressFold()
         if newest is not None:
+            self.config = newest.network(self.made)
             self._fold.restore(newest.seq, newest.progress)
-            self.sequencer.rewind(newest.seq, newest.progress["owed"], newest.progress.get("taught", ()))
+            owed, taught = newest.progress["owed"], newest.progress.get("taught", ())
+            self.sequencer.rewind(newest.seq, self.config.classes, owed, taught)
         else:
-            self.sequencer.rewind(0)
+            self.config = self.made
+            self.sequencer.rewind(0, self.config.classes)
         if self._watch is not None:
             self._watch.begin(self._fold.recent, self.sequencer.told(Drift.kind))
         self._in_flight = self._publish_sent = 0
@@ -217,7 +231,7 @@ class Stream:
             JournalError: when the journal cannot be written.
         """
         checked = check_frames(frames, self.config.inputs, self.config.symbols)
-        known = check_labels(labels, len(checked), self.config.classes)
+        known = check_labels(labels, len(checked), self.accepts.classes)
         return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
 
     def accept_labels(
@@ -239,7 +253,7 @@ class Stream:
             UnknownFrameError, ExpiredFrameError, LabelledError, ContradictionError: when a frame cannot take its label.
             ShapeError, BacklogError, KeyReuseError, JournalError: see :meth:`accept`.
         """
-        numbers, known = check_late_labels(ids, labels, self.config.classes)
+        numbers, known = check_late_labels(ids, labels, self.accepts.classes)
         return self.journal.label(numbers, known, lifetime=self.label_lifetime, limit=limit, key=key, digest=digest)
 
     def label(self, ids: Any, labels: Any) -> list[Learned]:
@@ -371,14 +385,19 @@ class Stream:
                 self._fold.phase(Phase.SLEEP)
                 self.chain.sleep(recorded, sleep)
             case Barrier() as barrier:
-                self._scores[recorded.seq] = {"owed": self.sequencer.debt.frames}
+                self._scores[recorded.seq] = {"owed": self.sequencer.debt.frames} | self._width()
                 self.chain.barrier(recorded, barrier)
             case Restore() as restore:
                 self.chain.restore(recorded, restore)
-            case Drift() as drift:
-                self.chain.drift(recorded, drift)
+            case change:
+                self.chain.change(recorded, change)
         if recorded.seq - self._publish_sent >= self.publish_every and not self._asleep:
             self._publish()
+
+    def _width(self) -> dict[str, Any]:
+        """What a snapshot at the last event sent is to say of a network that has grown."""
+        classes = self.sequencer.classes
+        return {} if classes == self.made.classes else {"classes": classes}
 
     def _publish_at_rest(self) -> None:
         if self._in_flight == 0 and self._publish_sent < self.sequencer.sent:
@@ -406,6 +425,8 @@ class Stream:
             case Saved():
                 self._keep_predictions()  # no replay makes those before a snapshot again
                 self.archive.commit(outcome, self._scores.pop(outcome.seq))
+            case Changed():
+                self.config = changed_network(self.config, outcome.change)
             case Published():
                 if outcome.seq >= self.reader.seq:
                     self.reader = Reader(self.config, outcome.stages, outcome.seq)

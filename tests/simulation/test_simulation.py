@@ -141,7 +141,7 @@ def comes_back_with_first_weights(patch: pytest.MonkeyPatch) -> None:
 def forgets_to_rewind(patch: pytest.MonkeyPatch) -> None:
     """A stream that goes on after a failure as if nothing had to be learned again."""
     rewind = Sequencer.rewind
-    patch.setattr(Sequencer, "rewind", lambda self, after: None if self.sent else rewind(self, after))
+    patch.setattr(Sequencer, "rewind", lambda self, after, *then: None if self.sent else rewind(self, after, *then))
 
 
 def acknowledges_too_early(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ffstream.errors import BacklogError, KeyReuseError
-from ffstream.stream.events import Barrier, Sleep, Wake
+from ffstream.stream.events import Barrier, Grow, Sleep, Wake
 from ffstream.stream.journal import FrameRange
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sqlite_journal import SqliteJournal
@@ -70,7 +70,7 @@ class JournalModel(RuleBasedStateMachine):
         last = data.draw(st.integers(self.sequenced + 1, len(self.x)))
         self._record(Wake(self.sequenced + 1, last, labelled=int((self.y[self.sequenced : last] >= 0).sum())))
 
-    @rule(event=st.sampled_from([Sleep(3, 10, "idle"), Barrier("now")]))
+    @rule(event=st.sampled_from([Sleep(3, 10, "idle"), Barrier("now"), Grow(4)]))
     def other_event(self, event):
         self._record(event)
 
@@ -87,7 +87,7 @@ class JournalModel(RuleBasedStateMachine):
         x, y = self.journal.read(first, last)
         assert torch.equal(x, torch.from_numpy(self.x[first - 1 : last]))
         assert torch.equal(y, torch.from_numpy(self.y[first - 1 : last]))
-        assert self.journal.labelled(first, last) == (self.y[first - 1 : last] >= 0).sum()
+        assert np.array_equal(self.journal.labels(first, last), self.y[first - 1 : last])
 
     @precondition(lambda self: len(self.x))
     @rule(data=st.data())
@@ -105,7 +105,7 @@ class JournalModel(RuleBasedStateMachine):
     def figures_agree(self):
         found = (self.journal.last_frame, self.journal.last_seq, self.journal.sequenced)
         assert found == (len(self.x), len(self.events), self.sequenced)
-        for kind in ("wake", "sleep", "barrier"):
+        for kind in ("wake", "sleep", "barrier", "grow"):
             latest = [event for event in self.events if event.kind == kind][-1:]
             last = self.journal.last(kind)
             assert [last.event] * (last is not None) == latest if last else not latest

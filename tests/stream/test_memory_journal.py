@@ -17,7 +17,7 @@ def fill(journal, n, label=0, **options):
 
 def learn(journal):
     first, last = journal.sequenced + 1, journal.last_frame
-    journal.record(Wake(first, last, journal.labelled(first, last)))
+    journal.record(Wake(first, last, int((journal.labels(first, last) >= 0).sum())))
     assert len(journal.read(first, last)[0]) == last - first + 1, "what is being learned can be read"
     journal.record(Barrier("any"))
 

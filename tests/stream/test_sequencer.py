@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 
 from ffstream.errors import ConfigError, JournalError, UnknownSnapshotError
 from ffstream.schedule import Schedule
-from ffstream.stream.events import Barrier, Sleep, Wake
+from ffstream.stream.events import Barrier, Grow, Restore, Sleep, Wake
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sequencer import Sequencer
 from ffstream.stream.sqlite_journal import SqliteJournal
 
 NEVER = Schedule(every=None, idle=None)
 BATCH = 10
+CLASSES = 3
 
 
 class Clock:
@@ -28,7 +29,7 @@ class Bench:
     def __init__(self, schedule=NEVER, journal=None, **options):
         self.clock = Clock()
         self.journal = journal or MemoryJournal(1)
-        self.sequencer = Sequencer(self.journal, schedule, batch=BATCH, clock=self.clock, **options)
+        self.sequencer = Sequencer(self.journal, schedule, batch=BATCH, classes=CLASSES, clock=self.clock, **options)
 
     def accept(self, n, label=0):
         self.journal.append(np.zeros((n, 1), np.float32), np.full(n, label))
@@ -206,12 +207,12 @@ def test_what_is_journaled_is_handed_out_again_before_anything_new():
     bench = Bench(Schedule(every=20, idle=None))
     bench.accept(35)
     sent = bench.all(flush=True)
-    bench.sequencer.rewind(0)
+    bench.sequencer.rewind(0, CLASSES)
     assert bench.sequencer.replaying
     bench.sequencer.request_barrier("new")
     assert bench.all() == [*sent, Barrier("new")]
     assert not bench.sequencer.replaying
-    bench.sequencer.rewind(2)
+    bench.sequencer.rewind(2, CLASSES)
     assert bench.all() == [*sent[2:], Barrier("new")]
     assert bench.journal.last_seq == len(sent) + 1
 
@@ -221,9 +222,9 @@ def test_a_day_goes_on_after_a_restart():
     bench = Bench(Schedule(every=None, idle=None, enough=0.5), credits=1)
     bench.accept(60)
     assert len(bench.all()) == 6
-    bench.sequencer.rewind(6, owed=60)
+    bench.sequencer.rewind(6, CLASSES, owed=60)
     assert bench.next() is None
-    bench.sequencer.rewind(6, owed=60, taught=[(seq, 0.1) for seq in range(1, 7)])
+    bench.sequencer.rewind(6, CLASSES, owed=60, taught=[(seq, 0.1) for seq in range(1, 7)])
     assert bench.next() == Sleep(6, BATCH, "enough", enough=0.5)
 
 
@@ -232,10 +233,10 @@ def test_what_cannot_be_replayed_is_not_passed_over():
     for _ in range(20):
         bench.sequencer.request_barrier("any")
     bench.all()
-    bench.sequencer.rewind(8)
+    bench.sequencer.rewind(8, CLASSES)
     with pytest.raises(JournalError, match="event 9 cannot be replayed"):
         bench.next()
-    bench.sequencer.rewind(10)
+    bench.sequencer.rewind(10, CLASSES)
     assert len(bench.all()) == 10
 
 
@@ -250,7 +251,7 @@ def test_a_new_sequencer_takes_over_the_debt(tmp_path):
     again = Bench(Schedule(every=20, idle=None), SqliteJournal(path, 1))
     assert again.all() == sent
     assert again.sequencer.debt.frames == 15
-    again.sequencer.rewind(again.journal.last_seq, owed=15)
+    again.sequencer.rewind(again.journal.last_seq, CLASSES, owed=15)
     again.accept(5)
     assert again.all(flush=True) == [Wake(36, 40, 5), Sleep(2, BATCH, "every")]
 
@@ -267,12 +268,12 @@ def test_a_snapshot_counts_for_the_next_one():
     assert bench.all() == [Wake(1, 10, 10), Wake(11, 20, 10)]
     bench.sequencer.request_barrier("mine")
     assert bench.all() == [Barrier("mine")]
-    bench.sequencer.rewind(3)
+    bench.sequencer.rewind(3, CLASSES)
     bench.accept(20)
     assert bench.all() == [Wake(21, 30, 10), Wake(31, 40, 10)]
     bench.accept(10)
     assert bench.all() == [Wake(41, 50, 10), Barrier("every")]
-    bench.sequencer.rewind(3)
+    bench.sequencer.rewind(3, CLASSES)
     assert len(bench.all()) == 4, "also when it is replayed"
 
 
@@ -347,3 +348,54 @@ def test_whatever_happens_every_frame_is_named_once_in_order(schedule, steps):
 def test_schedules_that_cannot_work(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Schedule(**wrong)
+
+
+def test_a_label_without_a_slot_gets_one_before_its_micro_batch():
+    """The micro-batch is cut before it; labels that come later in it get theirs when they come."""
+    bench = Bench()
+    labels = np.array([0, 2, -1, 4, 3, 4, 7, -1, 0, 0, 0, 0])
+    bench.journal.append(np.zeros((12, 1), np.float32), labels)
+    expected = [Wake(1, 3, 2), Grow(5), Wake(4, 6, 3), Grow(8), Wake(7, 12, 5)]
+    assert bench.all(flush=True) == expected
+    assert bench.sequencer.classes == 8
+    assert bench.all(flush=True) == []
+
+
+def test_a_label_waits_for_its_slot_as_long_as_its_micro_batch_would():
+    bench = Bench()
+    bench.accept(3, label=5)
+    assert bench.next() is None
+    bench.clock.now += 0.1
+    assert bench.next() == Grow(6)
+    bench.clock.now += 0.1
+    bench.next()
+    bench.clock.now += 0.1
+    assert bench.next() == Wake(1, 3, 3)
+
+
+def test_growth_is_replayed_and_not_decided_again():
+    bench = Bench()
+    bench.accept(BATCH, label=3)
+    before = bench.all(flush=True)
+    assert before == [Grow(4), Wake(1, BATCH, BATCH)]
+    bench.sequencer.rewind(0, CLASSES)
+    assert bench.sequencer.classes == CLASSES
+    assert bench.all(flush=True) == before
+    assert bench.sequencer.classes == 4
+    bench.sequencer.rewind(1, 4)
+    assert bench.all(flush=True) == before[1:]
+    assert bench.journal.last_seq == 2
+
+
+def test_a_slot_once_made_is_made_again_after_going_back_before_it():
+    """What waits is learned on the new branch, where its label has no slot any more."""
+    bench = Bench()
+    bench.accept(BATCH, label=0)
+    bench.sequencer.request_barrier("now")
+    assert bench.all(flush=True) == [Barrier("now"), Wake(1, BATCH, BATCH)]
+    bench.accept(1, label=3)
+    assert bench.all(flush=True) == [Grow(4), Wake(BATCH + 1, BATCH + 1, 1)]
+    bench.journal.record(Restore(1, first=1, last=BATCH + 1))
+    bench.sequencer.rewind(1, CLASSES)
+    bench.accept(1, label=3)
+    assert bench.all(flush=True) == [Restore(1, 1, BATCH + 1), Grow(4), Wake(BATCH + 2, BATCH + 2, 1)]

@@ -107,7 +107,7 @@ def test_a_reader_beside_the_writer(path):
             writer.append(*frames(10, first=10))
             assert torch.equal(reader.recall(np.array([20, 1])), torch.from_numpy(frames(20)[0][[19, 0]]))
             with ThreadPoolExecutor() as threads:
-                assert threads.submit(reader.labelled, 1, 20).result() == 20
+                assert len(threads.submit(reader.labels, 1, 20).result()) == 20
             with pytest.raises(JournalError, match="readonly"):
                 reader.append(*frames(1))
             with pytest.raises(JournalError, match="readonly"):
