@@ -30,6 +30,9 @@ from tests.simulation.history import History
 from tests.simulation.truth import Request, Witness, as_float, check_events, check_journal, check_network
 
 INPUTS, CLASSES = 6, 3
+MOST = 7
+"""Labels that a network may grow to know, in the lives in which it may grow."""
+
 TOLD, SYMBOLS = 4, 16
 """One life in so many is that of a network that learns sequences of so many symbols, and generates its negatives itself."""
 
@@ -72,6 +75,8 @@ class Life:
             "snapshots_kept": self.rng.choice((1, 2, 3)),
             "label_lifetime": self.rng.choice((8, 100)),
         }
+        if self.config.symbols is None and self.rng.random() < 0.5:
+            self.options["max_classes"] = MOST
         self.power_safe = self.rng.random() < 0.2
         self.backlog = self.rng.choice((None, 20))
         self.requests: list[Request] = []
@@ -194,11 +199,16 @@ class Life:
     def feed(self) -> None:
         n = self.rng.randint(1, 7)
         frames = self._frames(n)
-        labels = self.numbers.integers(0, CLASSES, n)
+        labels = self._labels(n)
         labels[self.numbers.random(n) < self.rng.choice((0.0, 0.0, 0.3, 1.0))] = -1
         key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
         self.requests.append(Request(frames, labels, key))
         self._send(self.requests[-1])
+
+    def _labels(self, n: int) -> np.ndarray:
+        """Of those that everybody knows, or of all that may come."""
+        classes = self.stream.accepts.classes if self.rng.random() < 0.3 else CLASSES
+        return self.numbers.integers(0, classes, n)
 
     def _frames(self, n: int) -> np.ndarray:
         """What a client might send: numbers, bytes, or windows of symbols."""
@@ -223,7 +233,7 @@ class Life:
         if not chosen:
             return
         frames = np.stack([as_float(request.frames[row]) for request, row in chosen])
-        labels = self.numbers.integers(0, CLASSES, len(chosen))
+        labels = self._labels(len(chosen))
         key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
         ids = [int(request.answer.first + row) for request, row in chosen]
         self.requests.append(Request(frames, labels, key, ids=ids))

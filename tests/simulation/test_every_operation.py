@@ -14,6 +14,7 @@ HAPPENS = (
     "late labels",
     "steps of pruning",
     "restore events",
+    "grow events",
 )
 """What has to be in the life, so that each kind of operation fails once."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ffstream.actors import dreamer_actor, tick_actor
 from ffstream.actors.dreamer_actor import DreamerActor
 from ffstream.actors.layer_actor import LayerActor
 from ffstream.actors.part import Saver
@@ -290,6 +291,22 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stream, "_rewind", forgetful)
 
 
+def keeps_the_slots_of_a_branch_that_was_left(patch: pytest.MonkeyPatch) -> None:
+    """A stream that goes back to fewer labels and does not notice."""
+    rewind = Sequencer.rewind
+    patch.setattr(Sequencer, "rewind", lambda self, after, classes, *then: rewind(self, after, self.classes, *then))
+
+
+def remembers_no_new_label(patch: pytest.MonkeyPatch) -> None:
+    """A dreamer that growth does not reach."""
+    patch.setattr(dreamer_actor, "change_dreamer", lambda *_: None)
+
+
+def asks_for_the_labels_of_now(patch: pytest.MonkeyPatch) -> None:
+    """A recurrent layer that is not told what its turn will find it grown to."""
+    patch.setattr(tick_actor, "changed_network", lambda config, change: config)
+
+
 @pytest.mark.parametrize(
     "breaks",
     [
@@ -317,6 +334,9 @@ def keeps_the_score_of_lost_events(patch: pytest.MonkeyPatch) -> None:
         learns_from_classifying,
         forgets_boundaries,
         keeps_the_score_of_lost_events,
+        keeps_the_slots_of_a_branch_that_was_left,
+        remembers_no_new_label,
+        asks_for_the_labels_of_now,
     ],
 )
 def test_a_broken_stream_is_noticed(breaks: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ class Reference:
     """A network that was never interrupted. It remembers itself at every barrier, and goes back when an event says so."""
 
     def __init__(self, stream: Stream, history: History) -> None:
-        self.network = Network(stream.config, history.recall)
+        self.network = Network(stream.made, history.recall)
         self.history = history
         self.fold = ProgressFold()
         self.debt = SleepDebt()
@@ -117,7 +117,8 @@ class Reference:
     def learn(self, recorded: Recorded) -> None:
         """Take in the next event of the journal, on whichever branch it is."""
         if isinstance(recorded.event, Restore):
-            states, score, self.debt.frames, present = self._moments[recorded.event.to]
+            config, states, score, self.debt.frames, present = self._moments[recorded.event.to]
+            self.network = Network(config, self.history.recall)
             for name, state in self.network.states().items():
                 restore(state, states[name])
             self.fold = ProgressFold()
@@ -131,16 +132,17 @@ class Reference:
                 self.present.update(outcome.ids.tolist())
         if isinstance(recorded.event, Barrier):
             states = {name: bits(state) for name, state in self.network.states().items()}
-            self._moments[recorded.seq] = (states, self.fold.to_dict(), self.debt.frames, frozenset(self.present))
+            config = self.network.config
+            self._moments[recorded.seq] = (config, states, self.fold.to_dict(), self.debt.frames, frozenset(self.present))
 
 
 def check_network(stream: Stream, history: History, witness: Witness, manifests: list[Manifest]) -> None:
     """Weights, published versions, snapshots, score and predictions equal those of a network that was never interrupted."""
     reference = Reference(stream, history)
-    network = reference.network
     saved = {manifest.seq: (manifest.files, manifest.progress["oldest"]) for manifest in manifests}
     for recorded in history.events:
         reference.learn(recorded)
+        network = reference.network
         if isinstance(recorded.event, Barrier) and recorded.seq in saved:
             files = {name: hashlib.sha256(save(state)).hexdigest() for name, state in network.states().items()}
             found = files, network.dreamer.memory.oldest
@@ -148,6 +150,8 @@ def check_network(stream: Stream, history: History, witness: Witness, manifests:
         if recorded.seq in witness.published:
             found = versions_of([stage.weights() for stage in network.stages])
             require(found == witness.published[recorded.seq], "a version is one state of the network", f"event {recorded.seq}")
+    network = reference.network
+    require(stream.config == network.config, "the network is as wide as its journal says", f"{stream.config.classes} labels")
     require(stream.chain.digests() == network.digests(), "the weights are those of a run that was never interrupted")
     one, other = stream.progress, reference.fold.now
     counts = [(each.frames, each.labelled, each.dreams, each.sleeps, each.through, each.accuracy) for each in (one, other)]
