@@ -7,7 +7,7 @@ from typing import Any
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
-from ffstream.errors import SnapshotError, UnknownSnapshotError
+from ffstream.errors import ConfigError, SnapshotError, UnknownSnapshotError
 from ffstream.growth import check_growth
 from ffstream.outcome import Saved
 from ffstream.stage import StageWeights
@@ -66,6 +66,8 @@ class Archive:
             ConfigError: when it cannot grow to know ``max_classes``.
         """
         if max_classes is not None:
+            if max_classes < self.config.classes:
+                raise ConfigError(f"max_classes: got {max_classes}, but the network was made with {self.config.classes} labels")
             check_growth(self.config, replace(self.config, classes=max_classes))
         grew = self.journal.last(Grow.kind)
         known = grew.event.classes if grew and isinstance(grew.event, Grow) else self.config.classes

@@ -51,7 +51,7 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
     with refusals(service):
         if key is None:
             check_backlog(service.stream.journal, 1, service.settings.backlog)
-        config = service.stream.config
+        config = service.stream.accepts
         body = texts.read(content_type, raw, service.alphabet, config.inputs) if service.alphabet is not None else None
         if body is None:
             body = bodies.read(content_type, raw, config, labels=True)
@@ -63,7 +63,7 @@ def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
     with refusals(service):
         if isinstance(raw, bytes) and not bodies.begins_with_key(raw):
             check_backlog(service.stream.journal, 1, service.settings.backlog)
-        body, key = bodies.read_message(raw, service.stream.config)
+        body, key = bodies.read_message(raw, service.stream.accepts)
         return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)
 
 

@@ -127,7 +127,8 @@ def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
     described = {name: getattr(settings, name) for name in SHAPE}
     if settings.task == "sequence":
-        _refuse(settings, ("like", "inputs", "classes", "ticks", "clip"), "a sequence has an alphabet and a context")
+        of_frames = ("like", "inputs", "classes", "max_classes", "ticks", "clip")
+        _refuse(settings, of_frames, "a sequence has an alphabet and a context")
         shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
         batch = settings.batch if "batch" in settings.model_fields_set else SEQUENCE_BATCH
         return described | shape | {"batch": batch}

@@ -52,6 +52,7 @@ class Moment(BaseModel):
         owed=50,
         seq=121,
         reader_seq=120,
+        classes=10,
         accepted=3000,
         frames=3000,
         waiting=0,
@@ -78,6 +79,7 @@ class Moment(BaseModel):
     owed: Annotated[int, Field(description="labelled frames since the last sleep")]
     seq: int
     reader_seq: int
+    classes: Annotated[int, Field(description="labels known; more as soon as others come, where there is room to grow")]
     accepted: int
     frames: int
     waiting: int

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ffstream.classify import Method, Reader
+from ffstream.config import NetworkConfig
 from ffstream.errors import JournalError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.goodness import GOODNESS, OpponentSquares
@@ -72,12 +73,15 @@ class Looks:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._stream = service.stream
-        self._config = service.stream.config
         self._pictured = not_pictures(self._config) is None
         self.recent = Once(self._recent, lambda: service.recent.version)
         self.dreams = Once(self._dreams, lambda: service.recent.version)
         self.goodness = Once(self._goodness, lambda: (service.recent.version, self._reader))
         self.fields = Once(self._fields, lambda: self._reader)
+
+    @property
+    def _config(self) -> NetworkConfig:
+        return self._stream.config
 
     @property
     def _reader(self) -> Reader:
@@ -127,7 +131,7 @@ class Looks:
         return shown[::-1]
 
     def _confusion(self, last: Predicted) -> models.Confusion:
-        classes = self._config.classes
+        classes = 1 + max([self._config.classes - 1, *last.labels.tolist(), *last.predictions.tolist()])
         if classes > LABELS:
             return models.Confusion(frames=len(last.ids), counts=None)
         cells = torch.bincount(last.labels * classes + last.predictions, minlength=classes * classes)
@@ -186,10 +190,12 @@ class Looks:
         return self._of_rows(reader, dreams.ids[:ROWS], dreams.labels[:ROWS], dreams.frames)
 
     def _of_rows(self, reader: Reader, ids: Tensor, labels: Tensor, frames: Tensor | None) -> Tensor:
-        if len(ids) and reader.stages:
+        """Goodness [rows, depth] of those whose labels the reader has heard of."""
+        known = labels < reader.config.classes
+        if known.any() and reader.stages:
             with suppress(JournalError):
-                seen = self._stream.journal.recall(ids.numpy()) if frames is None else frames
-                return reader.goodness(seen, labels) if self._config.wrong_labels else reader.neutral(seen)[1]
+                seen = self._stream.journal.recall(ids[known].numpy()) if frames is None else frames[known]
+                return reader.goodness(seen, labels[known]) if self._config.wrong_labels else reader.neutral(seen)[1]
         return torch.zeros(0, self._config.depth)
 
     def _fields(self) -> models.FieldsLook:
@@ -214,7 +220,7 @@ class Looks:
         Raises:
             ShapeError: when it is none that the network takes.
         """
-        reader, config = self._reader, self._config
+        reader, config = self._reader, self._reader.config
         frame = to_tensor(check_frames([numbers], config.inputs, config.symbols))
         known = bool(reader.stages) and not reader.cold
         goodness = None

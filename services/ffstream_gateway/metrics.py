@@ -53,6 +53,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily("ffstream_ready", "1 when ready.", value=self.service.state is State.READY)
         yield GaugeMetricFamily("ffstream_seq", "Last event learned.", value=progress.seq)
         yield GaugeMetricFamily("ffstream_reader_seq", "Last event in the weights that classify.", value=stream.reader.seq)
+        yield GaugeMetricFamily("ffstream_classes", "Labels known.", value=stream.config.classes)
         if progress.accuracy is not None:
             yield GaugeMetricFamily("ffstream_accuracy", "Prequential, last 500 labelled frames.", value=progress.accuracy)
         yield self._by_layer()

@@ -195,6 +195,7 @@ class Status(BaseModel):
         reader_seq=120,
         layers=[{"layer": 1, "positive": REPORT, "negative": REPORT | {"goodness": 0.93, "p_positive": 0.04}}],
         network={"inputs": 64, "classes": 10, "units": [500]},
+        max_classes=20,
         alphabet=None,
         version="0.1.0",
         paused=False,
@@ -218,7 +219,8 @@ class Status(BaseModel):
     frames_per_second: float
     reader_seq: Annotated[int, Field(description="event up to which the weights that classify have learned")]
     layers: list[LayerState]
-    network: dict[str, Any]
+    network: Annotated[dict[str, Any], Field(description="as it is now; its classes grow where it may")]
+    max_classes: Annotated[int, Field(description="labels below this are accepted")]
     alphabet: Annotated[str | None, Field(description="what text is read with; null where frames are numbers")] = None
     version: str
     paused: Annotated[bool, Field(description="whether frames are refused until somebody resumes the feeding")] = False
@@ -351,6 +353,7 @@ def status(service: Service, version: str) -> Status:
         reader_seq=stream.reader.seq,
         layers=_layers(stream.config.depth, progress.goodness),
         network=stream.config.to_dict(),
+        max_classes=stream.accepts.classes,
         alphabet=None if service.alphabet is None else service.alphabet.name,
         version=version,
         paused=service.paused,

@@ -87,6 +87,7 @@ class Moments:
             owed=stream.sequencer.debt.frames,
             seq=progress.seq,
             reader_seq=stream.reader.seq,
+            classes=stream.config.classes,
             accepted=stream.journal.last_frame,
             frames=progress.frames,
             waiting=stream.sequencer.waiting,

@@ -152,7 +152,8 @@ class Recent:
         if not learned:
             none = torch.zeros(0, dtype=torch.int64)
             return Predicted(none, none, none, torch.zeros(0))
-        probabilities, predictions = torch.cat([each.logits for each in learned]).softmax(dim=1).max(dim=1)
+        likeliest = [each.logits.softmax(dim=1).max(dim=1) for each in learned]
+        probabilities, predictions = (torch.cat(parts) for parts in zip(*likeliest, strict=True))
         ids, labels = (torch.cat([getattr(each, name) for each in learned]) for name in ("ids", "labels"))
         return Predicted(ids, labels, predictions, probabilities)
 

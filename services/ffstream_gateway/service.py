@@ -240,5 +240,6 @@ def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
         snapshots_kept=settings.snapshots_kept,
         label_lifetime=settings.label_lifetime,
         drift=DriftConfig(settings.drift) if settings.drift is not None else None,
+        max_classes=settings.max_classes,
         start=False,
     )

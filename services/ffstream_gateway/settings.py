@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     like: str | None = None
     inputs: int = Field(64, ge=1)
     classes: int = Field(10, ge=2)
+    max_classes: int | None = Field(None, ge=2)
     units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], NoDecode, Field(min_length=1)] = (500, 500)
     batch: int = Field(25, ge=1)
     seed: int = Field(0, ge=0)
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
             raise ValueError("expected widths above 0, like 500,500")
         return widths
 
-    @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", mode="before")
+    @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", "max_classes", mode="before")
     @classmethod
     def _never(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.lower() in NEVER else value

@@ -60,7 +60,7 @@ class Showing:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._config = service.stream.config
+        self._config = service.stream.accepts
         self._length = self._config.inputs // self._config.pixels
         self._begin()
 

@@ -73,6 +73,8 @@ def describe(status: Status) -> Iterator[str]:
     paused = ", feeding is paused" if status.paused else ""
     yield f"{status.state}, {status.phase}{paused}" + (f": {status.error}" if status.error else "")
     yield f"frames     {status.frames} learned of {status.accepted} accepted, {rate(status)}"
+    known, most = status.network["classes"], status.max_classes or 0
+    yield f"labels     {known}" + (f", and room for {most - known} more" if most > known else "")
     yield f"sleeps     {status.sleeps}, {status.dreams} dreams"
     if status.last_drift is not None:
         yield f"drift      {describe_drift(status.last_drift)}; {status.drifts} so far"

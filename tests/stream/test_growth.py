@@ -89,7 +89,7 @@ def test_a_late_label_makes_room_too(stream):
 @pytest.mark.parametrize(
     ("config", "most", "message"),
     [
-        (replace(CONFIG, classes=3), 2, "classes: got 2, expected at least the 3 that there are"),
+        (replace(CONFIG, classes=3), 2, "max_classes: got 2, but the network was made with 3 labels"),
         (
             replace(CONFIG, classes=20, encoding="symbols", negatives="generated_symbols"),
             21,

@@ -43,6 +43,7 @@ def serve(
     ] = None,
     inputs: Annotated[int | None, typer.Option(help="Numbers in a frame. [64]")] = None,
     classes: Annotated[int | None, typer.Option(help="Number of labels. [10]")] = None,
+    max_classes: Annotated[str | None, typer.Option(help="Labels that it may grow to know, or none. [none]")] = None,
     units: Annotated[str | None, typer.Option(help="Width of every layer. [500,500]")] = None,
     batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,

@@ -27,6 +27,7 @@ const told = (next) => {
   $("pause").textContent = next.paused ? "Resume feeding" : "Pause feeding";
   showTiles(next);
   if (before && next.drifts > before.drifts) announce(`The stream has changed: ${changed(next.last_drift)}.`);
+  if (shape !== null && shape.classes !== next.classes) regroup(next.classes);
   if (shape === null) look();
 };
 
@@ -87,11 +88,22 @@ async function look() {
 
 async function meet() {
   const found = await ask("/shape");
-  const kind = found.recurrent ? "recurrent, " : found.tries_labels ? "" : "without labels, ";
-  $("network").textContent = `${kind}${found.inputs}–${found.units.join("–")}, ${found.classes} labels`;
+  showNetwork(found);
   $("version").textContent = `ffstream ${found.version}`;
   setUpDrawing(found);
   shape = found;
+}
+
+function showNetwork(found) {
+  const kind = found.recurrent ? "recurrent, " : found.tries_labels ? "" : "without labels, ";
+  $("network").textContent = `${kind}${found.inputs}–${found.units.join("–")}, ${found.classes} labels`;
+}
+
+// The network has grown, or has gone back to a time when it knew fewer labels.
+function regroup(classes) {
+  announce(classes > shape.classes ? `New labels: ${classes} are known now.` : `Back to ${classes} labels.`);
+  shape = { ...shape, classes };
+  showNetwork(shape);
 }
 
 async function lookBack() {
