@@ -14,8 +14,8 @@ Directions of the curvature are 0 in new places, which count as the rest does; t
 average of weights counts no more than :data:`RECENT` updates from then on, which keeps its window short enough to show soon
 what has been learned since.
 
-On scikit-learn's digits, 9 labels learned and then all 10, columns drawn as in a new layer are 3 to 6 points worse by goodness
-2,500 frames later, and averages that count on show the new label after 1,000 frames instead of after 250.
+On scikit-learn's digits, columns drawn as in a new layer cost labels that are known up to 12 points of accuracy by goodness at
+once, these none to one; averages that count on show the tenth label, learned after nine, 2,500 frames later instead of 1,000.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from ffstream.stage import Stage
 FRESH = 0.3
 """Of first weights that goes into the columns of a new label: what tells several new ones apart."""
 
-RECENT = 150
+RECENT = 250
 """Updates: fewer show a new label sooner, more keep goodness steadier."""
 
 

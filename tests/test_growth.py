@@ -18,7 +18,9 @@ from ffstream.stage import Stage
 from ffstream.stream.events import Recorded, Sleep
 
 DIGITS = NetworkConfig(inputs=64, classes=10, units=(200, 200), batch=25, memory=2000)
-MARGIN = 0.03
+MARGIN = {Method.ONE_PASS: 0.02, Method.SHORTLIST: 0.03, Method.GOODNESS: 0.05}
+"""By how much a network that has grown may answer worse. Goodness takes longest to follow, also where all labels were there."""
+
 
 
 class Learner:
@@ -66,8 +68,8 @@ def test_five_labels_and_then_ten_end_as_well_as_ten(digits):
         learner.learn(all_ten)
     for method in Method:
         found, expected = growing.right(method, range(10)), wide.right(method, range(10))
-        assert found > 0.9, method
-        assert found > expected - MARGIN, (method, found, expected)
+        assert found > expected - MARGIN[method], (method, found, expected)
+    assert growing.right(Method.ONE_PASS, range(10)) > 0.95
 
 
 @pytest.mark.parametrize("rule", ["curvature", "plain", "adam"])

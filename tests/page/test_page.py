@@ -253,6 +253,33 @@ def test_it_comes_back_after_a_restart(browser, no_settings, tmp_path, digits):
         served.stop()
 
 
+def test_new_labels_appear(browser, no_settings, tmp_path, digits):
+    """While somebody looks, and go again with the snapshot that had none of them."""
+    served = Served(tmp_path / "data", classes=4, max_classes=10)
+    try:
+        known = np.flatnonzero(digits.y < 4)[:40]
+        served.feed(digits.x[known], digits.y[known])
+        visited = Opened(browser.new_context(), served.url)
+        visited.has("#network", "4 labels")
+        rows = visited.page.locator("#confusion tbody tr")
+        api.expect(rows).to_have_count(4, timeout=PATIENCE)
+        visited.page.click("#snapshot")
+        visited.has("#snapshots", "40")
+        served.feed(digits.x[:60], digits.y[:60])
+        visited.has("#news", "10 are known now")
+        visited.has("#network", "10 labels")
+        api.expect(rows).to_have_count(10, timeout=PATIENCE)
+        strokes(visited.page)
+        api.expect(visited.page.locator("#answer tbody tr")).to_have_count(10, timeout=PATIENCE)
+        visited.page.click("text=Restore >> nth=0")
+        visited.page.click("#ask-yes")
+        visited.has("#network", "4 labels")
+        api.expect(rows).to_have_count(4, timeout=PATIENCE)
+        assert visited.complaints == []
+    finally:
+        served.stop()
+
+
 @pytest.mark.parametrize(
     ("flags", "feed", "said"),
     [
