@@ -22,7 +22,6 @@ MARGIN = {Method.ONE_PASS: 0.02, Method.SHORTLIST: 0.03, Method.GOODNESS: 0.05}
 """By how much a network that has grown may answer worse. Goodness takes longest to follow, also where all labels were there."""
 
 
-
 class Learner:
     """A network fed with digits; it sleeps after every fifth micro-batch."""
 

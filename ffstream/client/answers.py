@@ -158,7 +158,8 @@ class Status:
 
     ``accuracy`` is of the last 500 labelled frames, ``accuracy_overall`` of all, each predicted before it was learned. Frames
     up to ``through`` are learned, or abandoned by a restore; ``reader_seq`` is the event up to which the weights that classify
-    have learned. ``network`` has what :class:`ffstream.NetworkConfig` has, labels below ``max_classes`` are taken, ``alphabet`` is what text is read with, if at all.
+    have learned. ``network`` has what :class:`ffstream.NetworkConfig` has; labels below ``max_classes`` are taken, which may be
+    more than it knows; ``alphabet`` is what text is read with, if at all.
     """
 
     state: str
