@@ -56,7 +56,8 @@ class Ascent:
 
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         self.stages = stages
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols)
+        moments = stages[0].moments if stages else None
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments)
         self._goodness = GOODNESS[config.layer.goodness]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:

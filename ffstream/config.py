@@ -16,6 +16,7 @@ from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
+from ffstream.scales import width
 from ffstream.symbols import LARGEST
 from ffstream.video import VideoConfig
 
@@ -153,6 +154,8 @@ class NetworkConfig:
         video: makes the network recurrent (:class:`~ffstream.video.VideoConfig`); None for feed-forward.
         encoding: ``"numbers"`` when a frame is what it is; ``"symbols"`` when it is a window of ``inputs`` symbols, each from 0
             to ``classes - 1``, and its label the one that follows (:mod:`ffstream.symbols`).
+        standardize: whether the numbers of a frame are scaled by their running means and variances (:mod:`ffstream.scales`);
+            for tables, whose columns have scales of their own.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -170,6 +173,7 @@ class NetworkConfig:
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
     video: VideoConfig | None = None
     encoding: str = "numbers"
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory"):
@@ -196,12 +200,16 @@ class NetworkConfig:
             raise ConfigError(f"negatives: got {self.negatives!r}, but a recurrent network learns from wrong labels")
         if self.symbols is not None:
             raise ConfigError(f"encoding: got {self.encoding!r}, but a recurrent network sees numbers")
+        if self.standardize:
+            raise ConfigError("standardize: a recurrent network sees its frames as they are")
 
     def _check_encoding(self) -> None:
         if self.encoding not in ENCODINGS:
             raise ConfigError(f"encoding: got {self.encoding!r}, expected one of {list(ENCODINGS)}")
         if self.symbols is not None and self.symbols > LARGEST + 1:
             raise ConfigError(f"classes: got {self.classes}, expected at most {LARGEST + 1} kinds of symbols")
+        if self.symbols is not None and self.standardize:
+            raise ConfigError(f"standardize: numbers have a scale, but got encoding {self.encoding!r}")
 
     def _check_negatives(self) -> None:
         if self.negatives not in NEGATIVES:
@@ -244,10 +252,15 @@ class NetworkConfig:
         Feed-forward: the frame and the label for the first, the layer below for every other. Recurrent: what is below, the
         frame or a layer, and what is above, a layer or the label.
         """
-        below = self.pixels * (self.symbols or 1) if index == 0 else self.units[index - 1]
+        below = self._seen if index == 0 else self.units[index - 1]
         if self.video is None:
             return (below, self.classes) if index == 0 else (below,)
         return below, self.classes if index == self.depth - 1 else self.units[index + 1]
+
+    @property
+    def _seen(self) -> int:
+        """Numbers that the first layer sees of what is seen at once."""
+        return width(self.inputs) if self.standardize else self.pixels * (self.symbols or 1)
 
     def layer_inputs(self, index: int) -> int:
         """Numbers that layer ``index`` receives from all its sources."""
@@ -256,12 +269,14 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, and wiring that is feed-forward, are not mentioned: such a network has the digest that it had
-        before there were others.
+        A frame that is numbers, as they are, and wiring that is feed-forward, are not mentioned: such a network has the digest
+        that it had before there were others.
         """
         plain = asdict(self)
         if self.symbols is None:
             del plain["encoding"]
+        if not self.standardize:
+            del plain["standardize"]
         if self.video is None:
             del plain["video"]
         return plain

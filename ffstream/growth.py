@@ -64,6 +64,8 @@ LAYOUT: dict[str, tuple[Axis, ...]] = {
     "average.readout": ROWS,
     "readout.weights": ROWS,
     "logits": ROWS,
+    "scales.moments": (Axis.END, Axis.END),
+    "scales.frames": (Axis.END,),
 }
 """Axes of every tensor that can grow, by name. The curvature's directions are in ascending order: new ones have gain 0."""
 

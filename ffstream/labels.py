@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ffstream.normalize import normalize
+from ffstream.scales import spread
 from ffstream.symbols import one_of_n
 
 UNLABELLED = -1
@@ -27,12 +28,15 @@ class LabelViews:
         classes: number of labels.
         strength: length of the label's vector as a share of the frame's.
         symbols: kinds of symbols in a frame, each of which becomes one-of-n; None when a frame is what it is.
+        moments: mean and variance of every number of a frame [2, inputs], by which it is standardized (:mod:`ffstream.scales`),
+            as they are whenever a row is made; None when a frame is what it is.
     """
 
-    def __init__(self, classes: int, strength: float, symbols: int | None = None) -> None:
+    def __init__(self, classes: int, strength: float, symbols: int | None = None, moments: Tensor | None = None) -> None:
         self.classes = classes
         self.strength = strength
         self.symbols = symbols
+        self.moments = moments
 
     def labelled(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Frames [batch, inputs] and labels [batch] to rows [batch, inputs + classes]."""
@@ -45,5 +49,7 @@ class LabelViews:
     def _join(self, frames: Tensor, label: Tensor) -> Tensor:
         if self.symbols is not None:
             frames = one_of_n(frames, self.symbols)
+        if self.moments is not None:
+            frames = spread(frames, self.moments)
         weight = self.strength * frames.shape[1] ** 0.5
         return normalize(torch.cat([normalize(frames), label * weight], dim=1))

@@ -18,15 +18,20 @@ from ffstream.layer import Layer
 from ffstream.message import Batch, Message, Position, enter
 from ffstream.polarity import Polarity
 from ffstream.readout import ReadoutSlice, correct
+from ffstream.scales import Scales
 from ffstream.seeds import keyed
 from ffstream.stream.snapshot import digest
 
 
 class StageWeights(NamedTuple):
-    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units]."""
+    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units].
+
+    ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them.
+    """
 
     layer: Tensor
     readout: Tensor
+    moments: Tensor | None = None
 
 
 class Stage:
@@ -40,7 +45,9 @@ class Stage:
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
         sees_labels = index == 0 and config.video is None
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols) if sees_labels else None
+        self.scales = Scales(config.inputs) if config.standardize and index == 0 else None
+        moments = None if self.scales is None else self.scales.moments
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property
@@ -67,8 +74,10 @@ class Stage:
         return True
 
     def enter(self, batch: Batch) -> Message:
-        """Label views of a batch; only the first stage has them."""
+        """Label views of a batch; only the first stage has them. Frames that wake brings are measured first."""
         assert self.views is not None, f"layer {self.index} is not the first"
+        if self.scales is not None and not batch.position.step:
+            self.scales.observe(batch.frames)
         return enter(batch, self.views, self.config.wrong_labels)
 
     def learn(self, message: Message) -> Message:
@@ -108,14 +117,17 @@ class Stage:
 
     def weights(self) -> StageWeights:
         """A copy of what classifying needs: the averaged weights."""
-        return StageWeights(self.average.mean["layer"].clone(), self.average.mean["readout"].clone())
+        mean = self.average.mean
+        moments = None if self.scales is None else self.scales.moments.clone()
+        return StageWeights(mean["layer"].clone(), mean["readout"].clone(), moments)
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the future depends on, by name (the tensors themselves)."""
         layer = {f"layer.{name}": tensor for name, tensor in self.layer.state().items()}
         readout = {f"readout.{name}": tensor for name, tensor in self.readout.state().items()}
         average = {f"average.{name}": tensor for name, tensor in self.average.state().items()}
-        return layer | readout | average | {"place": self.place}
+        scales = {} if self.scales is None else {f"scales.{name}": tensor for name, tensor in self.scales.state().items()}
+        return layer | readout | average | scales | {"place": self.place}
 
     def digest(self) -> str:
         """A sha256 of what was learned; the place, which barriers move too, does not count."""

@@ -17,15 +17,17 @@ FULL = NetworkConfig(
     layer=PLAIN,
     readout=ReadoutConfig(rate=1.0),
 )
+TABLE = dataclasses.replace(FULL, standardize=True)
 
 
 def test_a_network_of_numbers_does_not_mention_symbols():
     """Folders of before there were any go on as they are."""
     assert "encoding" not in FULL.to_dict()
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
+    assert "standardize" not in FULL.to_dict()
 
 
-@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols")])
+@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE])
 def test_round_trip_through_json(config):
     again = NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
@@ -43,6 +45,7 @@ OTHER = {
     "seed": 12,
     "negatives": "uniform_labels",
     "encoding": "symbols",
+    "standardize": True,
 }
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 
@@ -77,6 +80,8 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
         ({"memory": 0}, "memory: got 0"),
         ({"encoding": "runes"}, "encoding: got 'runes'"),
         ({"encoding": "symbols", "classes": 257}, "at most 256 kinds"),
+        ({"encoding": "symbols", "standardize": True}, "standardize: numbers have a scale"),
+        ({"video": VideoConfig(), "standardize": True}, "standardize: a recurrent network"),
         ({"negatives": "generated_symbols"}, "made of symbols: got encoding 'numbers'"),
     ],
 )
@@ -127,3 +132,4 @@ def test_the_first_layer_sees_frame_and_label():
     assert [FULL.layer_inputs(index) for index in range(FULL.depth)] == [5, 5]
     assert [dataclasses.replace(FULL, units=(9, 8, 7)).layer_inputs(index) for index in range(3)] == [5, 9, 8]
     assert dataclasses.replace(FULL, encoding="symbols").layer_inputs(0) == 3 * 2 + 2
+    assert TABLE.layer_inputs(0) == 1 + 6 * 3 + 2

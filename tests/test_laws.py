@@ -23,6 +23,7 @@ RULES = {
 SHAPES = [(6, 90), (40, 25), (120, 30)]
 NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
 SEQUENCE = replace(NETWORK, inputs=5, encoding="symbols", negatives="generated_symbols")
+TABLE = replace(NETWORK, standardize=True)
 SCHEDULE = Schedule(every=30, idle=None)
 RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
 CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
@@ -80,6 +81,7 @@ GROWING = {
     **{name: replace(TWO, layer=RULES[name]) for name in ("opponent_squares", "mean_of_squares", "plain", "adam")},
     "one layer": replace(NETWORK, units=(30,)),
     "wide frames": replace(TWO, inputs=70),
+    "a table": replace(TWO, standardize=True),
     "hybrid frames": replace(TWO, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
     "recurrent": RECURRENT,
     "recurrent, one layer": replace(RECURRENT, units=(20,)),
@@ -136,20 +138,31 @@ def generating(folder: Path) -> Stream:
     return Stream.in_process(SEQUENCE, SCHEDULE, folder=folder)
 
 
+def of_a_table(folder: Path) -> Stream:
+    return Stream.in_process(TABLE, replace(SCHEDULE, cycle=2), folder=folder)
+
+
 @parametrize(checks.CHAIN_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing, of_a_table])
 def test_chain(check, make):
     check(make)
 
 
 @parametrize(checks.NUMBER_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient])
+@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, of_a_table])
 def test_chain_of_numbers(check, make):
     check(make)
 
 
+@parametrize(checks.TABLE_CHECKS)
+def test_chain_of_a_table(check):
+    check(of_a_table)
+
+
 @parametrize(checks.DURABLE_CHECKS)
-@pytest.mark.parametrize("make", [in_folder, few_credits, replaying, impatient, generating, growing, growing_recurrent])
+@pytest.mark.parametrize(
+    "make", [in_folder, few_credits, replaying, impatient, generating, growing, growing_recurrent, of_a_table]
+)
 def test_durable_chain(check, make):
     check(make)
 

@@ -33,17 +33,17 @@ class Publication:
     """
 
     seq: int
-    weights: tuple[ray.ObjectRef[list[NDArray[np.float32]]], ...] = ()
+    weights: tuple[ray.ObjectRef[list[NDArray[np.floating[Any]]]], ...] = ()
 
     def with_weights_of(self, stage: Stage) -> "Publication":
         """One more layer passed."""
-        arrays = [part.numpy() for part in stage.weights()]
+        arrays = [part.numpy() for part in stage.weights() if part is not None]
         return replace(self, weights=(*self.weights, ray.put(arrays)))
 
     def stages(self) -> tuple[StageWeights, ...]:
         """The weights, in memory of torch's own."""
         arrays = ray.get(list(self.weights), timeout=FETCHED_WITHIN)
-        return tuple(StageWeights(torch.tensor(layer), torch.tensor(readout)) for layer, readout in arrays)
+        return tuple(StageWeights(*map(torch.tensor, parts)) for parts in arrays)
 
 
 class LayerActor:

@@ -8,7 +8,7 @@ when it is broken. One tuple lists the checks of each kind, so that a test is on
         check(MyLayer)
 """
 
-from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS
+from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS, TABLE_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
 from ffstream.checks.growth import GROWTH_CHECKS, GrowthCheck
 from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
@@ -36,6 +36,7 @@ __all__ = [
     "NEGATIVE_CHECKS",
     "NUMBER_CHECKS",
     "OBSERVED_CHECKS",
+    "TABLE_CHECKS",
     "WRONG_LABEL_CHECKS",
     "AnyLayer",
     "GrowthCheck",

@@ -157,15 +157,42 @@ def check_predicts_before_learning(make: MakeStream) -> None:
 
 def check_scale_is_hidden(make: MakeStream) -> None:
     """A stream of brighter frames teaches the same, to rounding."""
+    _teaches_the_same(make, lambda x: x * 64, "the scale of the frames does not matter")
+
+
+def check_every_scale_is_hidden(make: MakeStream) -> None:
+    """With every column in a unit of its own a table teaches the same."""
+    _teaches_the_same(make, lambda x: np.ldexp(x, np.arange(x.shape[1]) - 4), "the scales of a table's columns do not matter")
+
+
+def _teaches_the_same(make: MakeStream, change: Callable[[FrameArray], FrameArray], law: str) -> None:
     seen = []
-    for factor in (1.0, 50.0):
+    for changed in (lambda x: x, change):
         with _opened(make) as stream:
             easy = sample(stream, 0, FRAMES)
-            stream.feed(easy.x * factor, easy.y)
-            seen.append(_logits(stream, sample(stream, FRAMES, 20).x))
+            stream.feed(changed(easy.x), easy.y)
+            seen.append(_logits(stream, changed(sample(stream, FRAMES, 20).x)))
     error = float((seen[0] - seen[1]).abs().max())
     require(bool(seen[0].any()), "a stream teaches something")
-    require(error < 1e-3, "the scale of the frames does not matter", f"logits differ by {error}")
+    require(error < 1e-3, law, f"logits differ by {error}")
+
+
+def check_moments_trickle(make: MakeStream) -> None:
+    """A frame at a time or all at once, a table's columns end with the same means and variances, to rounding."""
+    moments = []
+    for together in (1, FRAMES):
+        with _opened(make) as stream:
+            x = sample(stream, 0, FRAMES).x
+            for first in range(0, FRAMES, together):
+                stream.feed(x[first : first + together])
+            stream.settle()
+            found = stream.reader.stages[0].moments
+            assert found is not None, "the moments are published with the weights they belong to"
+            moments.append(found)
+    error = float((moments[0] - moments[1]).abs().max())
+    require(
+        bool(moments[0].all()) and error < 1e-3, "moments do not depend on how frames trickle in", f"they differ by {error}"
+    )
 
 
 def check_learns(make: MakeStream) -> None:
@@ -314,6 +341,9 @@ CHAIN_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
 
 NUMBER_CHECKS: tuple[Callable[[MakeStream], None], ...] = (check_scale_is_hidden, check_odd_streams)
 """For every chain whose frames are numbers."""
+
+TABLE_CHECKS: tuple[Callable[[MakeStream], None], ...] = (check_every_scale_is_hidden, check_moments_trickle)
+"""For every chain that standardizes the numbers of its frames."""
 
 DURABLE_CHECKS: tuple[Callable[[MakeStream], None], ...] = (
     check_replay,

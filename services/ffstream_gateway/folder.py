@@ -22,7 +22,7 @@ SCHEDULE = "schedule.json"
 ALPHABET = "alphabet.json"
 LOCK = "lock"
 
-SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "ticks", "clip")
+SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "standardize", "ticks", "clip")
 """Settings that make a network what it is; ``inputs`` are the numbers of one picture."""
 
 SEQUENCE_BATCH = 100
@@ -127,7 +127,7 @@ def _described(settings: Settings) -> dict[str, Any]:
     """What the settings say of the network, the shape of the data set ``like`` included."""
     described = {name: getattr(settings, name) for name in SHAPE}
     if settings.task == "sequence":
-        of_frames = ("like", "inputs", "classes", "max_classes", "ticks", "clip")
+        of_frames = ("like", "inputs", "classes", "max_classes", "standardize", "ticks", "clip")
         _refuse(settings, of_frames, "a sequence has an alphabet and a context")
         shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
         batch = settings.batch if "batch" in settings.model_fields_set else SEQUENCE_BATCH

@@ -17,6 +17,7 @@ from ffstream.frames import check_frames, to_tensor
 from ffstream.goodness import GOODNESS, OpponentSquares
 from ffstream.labels import UNLABELLED
 from ffstream.prequential import WINDOW
+from ffstream.scales import of_z
 from ffstream_gateway import look_models as models
 from ffstream_gateway.pictures import field, not_pictures, picture
 from ffstream_gateway.recent import Predicted
@@ -202,7 +203,8 @@ class Looks:
         reader = self._reader
         if not reader.stages or not self._pictured:
             return models.FieldsLook(seq=reader.seq, units=[])
-        weights = reader.stages[0].layer[:, : self._config.inputs]
+        weights, inputs = reader.stages[0].layer, self._config.inputs
+        weights = of_z(weights, inputs) if self._config.standardize else weights[:, :inputs]
         two_sided = isinstance(GOODNESS[self._config.layer.goodness], OpponentSquares)
         picked = torch.linspace(0, len(weights) - 1, min(UNITS, len(weights))).round().long().tolist()
         half = (len(weights) + 1) // 2

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     batch: int = Field(25, ge=1)
     seed: int = Field(0, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    standardize: bool = False
     ticks: int | None = Field(None, ge=1)
     clip: int = Field(1, ge=1)
     every: int | None = Field(125, ge=1)

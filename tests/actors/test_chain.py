@@ -42,9 +42,11 @@ def expected(folder: Path, count: int) -> dict[str, str]:
     return digests
 
 
-def test_bits_of_the_in_process_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("standardize", [False, True])
+def test_bits_of_the_in_process_network(tmp_path: Path, standardize: bool) -> None:
     """Wake, sleep, frames without a label, a snapshot in the middle: the actors end with the same bits and answers."""
-    streams = [Stream.in_process(CONFIG, SCHEDULE, folder=tmp_path / "a"), open_stream(CONFIG, SCHEDULE, folder=tmp_path / "b")]
+    config = replace(CONFIG, standardize=standardize)
+    streams = [Stream.in_process(config, SCHEDULE, folder=tmp_path / "a"), open_stream(config, SCHEDULE, folder=tmp_path / "b")]
     x, y = frames(800)
     y = np.where(np.arange(800) % 7 == 0, -1, y)
     for stream in streams:

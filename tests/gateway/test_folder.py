@@ -156,6 +156,7 @@ def test_a_new_folder_like_a_data_set(gateway):
 
 
 OTHERS = [("inputs", 32), ("classes", 3), ("units", (40, 41)), ("batch", 50), ("seed", 1), ("precision", "bfloat16")]
+OTHERS += [("standardize", True)]
 
 
 @pytest.mark.parametrize(("name", "value"), OTHERS)

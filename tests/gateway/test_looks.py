@@ -245,6 +245,14 @@ def test_symbols(gateway):
     assert app.get("/dreams")["dreams"][0]["pixels"] is None
 
 
+def test_a_table(gateway, frames):
+    app = gateway.open(standardize=True).settle()
+    app.accepted(frames[0][:50], frames[1][:50])
+    app.settle()
+    assert all(len(base64.b64decode(unit["pixels"])) == 64 for unit in app.get("/fields")["units"])
+    assert len(app.get("/fields")["units"]) == 36
+
+
 def test_recurrent(gateway, frames):
     app = gateway.open(ticks=4).settle()
     app.accepted(frames[0][:50], frames[1][:50])

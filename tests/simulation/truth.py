@@ -56,7 +56,9 @@ def _rows(frames: Any, labels: Any) -> list[bytes]:
 
 def versions_of(stages: Sequence[StageWeights]) -> str:
     """A digest of published weights."""
-    return digest({f"{index} {name}": part for index, stage in enumerate(stages) for name, part in stage._asdict().items()})
+    return digest(
+        {f"{at} {name}": part for at, stage in enumerate(stages) for name, part in stage._asdict().items() if part is not None}
+    )
 
 
 @dataclass

@@ -48,6 +48,7 @@ def serve(
     batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,
     precision: Annotated[str | None, typer.Option(help="Of large products: float32, or bfloat16. [float32]")] = None,
+    standardize: Annotated[bool | None, typer.Option(help="Scale the columns of a table by what is seen of them.")] = None,
     ticks: Annotated[str | None, typer.Option(help="Steps of a recurrent network on a frame. [never]")] = None,
     clip: Annotated[int | None, typer.Option(help="Pictures in a frame; they are its ticks. [1]")] = None,
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
