@@ -36,6 +36,12 @@ def test_stream_over_http_runs():
     assert said[-1].startswith(" 1438 frames fed, weights of event ")
 
 
+def test_tables_runs():
+    command = [sys.executable, str(ROOT / "examples/tables.py"), "--rows", "300"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert said.splitlines()[-1].startswith("300 rows: ffstream ")
+
+
 def test_deployed_settings_are_the_defaults(monkeypatch):
     """The file that documents every setting names every setting with its default, but for those that not every network has."""
     for name in [name for name in os.environ if name.startswith("FFSTREAM_")]:

@@ -15,7 +15,7 @@ def loaded(code, names):
     return said.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["ffstream", "ffstream.checks", "ffstream.datasets"])
+@pytest.mark.parametrize("module", ["ffstream", "ffstream.checks", "ffstream.datasets", "ffstream.estimators.learner"])
 def test_the_library_loads_neither_ray_nor_a_web_framework(module):
     code = f"import {module}\nfrom ffstream import *"
     assert loaded(code, (*WEB_AND_ACTORS, "ffstream.client")) == "[]"
