@@ -9,9 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-DECAY = 0.995
 FOLLOW_EVERY = 4
-"""Per update, and updates between two steps of the average, which costs as much memory traffic as an update."""
+"""Updates between two steps of the average, which costs as much memory traffic as an update, unless its span is short."""
 
 WINDOW = 0.2
 """Early on, the share of all updates so far that the average spans."""
@@ -20,14 +19,16 @@ WINDOW = 0.2
 class Average:
     """Follows tensors.
 
-        mean <- mean + w (live - mean),    w = max(1 - decay^n, n / (window updates)) for n updates since the last step
+        mean <- mean + w (live - mean),    w = max(1 - (1 - 1 / span)^n, n / (window updates)) for n updates since the last step
 
     Args:
         live: tensors to follow, by name; they change in place.
+        span: updates that the average spans at most.
     """
 
-    def __init__(self, live: Mapping[str, Tensor]) -> None:
+    def __init__(self, live: Mapping[str, Tensor], span: int) -> None:
         self.live = live
+        self.span = span
         self.mean = {name: tensor.clone() for name, tensor in live.items()}
         self.updates = torch.zeros(2, dtype=torch.float64)
 
@@ -35,9 +36,9 @@ class Average:
         """Count an update, or a ``share`` of one, and step when it is due."""
         self.updates += share
         updates, since = (float(count) for count in self.updates)
-        if since < min(FOLLOW_EVERY, WINDOW * updates):
+        if since < min(FOLLOW_EVERY, self.span / 4, WINDOW * updates):
             return
-        weight = min(1.0, max(1 - DECAY**since, since / (WINDOW * updates)))
+        weight = min(1.0, max(1 - (1 - 1 / self.span) ** since, since / (WINDOW * updates)))
         for name, tensor in self.live.items():
             self.mean[name].lerp_(tensor, weight)
         self.updates[1] = 0

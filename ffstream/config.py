@@ -26,6 +26,9 @@ RULES = ("curvature", "plain", "adam")
 ENCODINGS = ("numbers", "symbols")
 """What a frame can be."""
 
+AVERAGE_SPAN = 200
+"""Updates that the averaged weights span at most, unless a configuration says otherwise."""
+
 PRECISIONS = ("float32", "bfloat16")
 """Number formats of the factors of large products."""
 
@@ -156,6 +159,8 @@ class NetworkConfig:
             to ``classes - 1``, and its label the one that follows (:mod:`ffstream.symbols`).
         standardize: whether the numbers of a frame are scaled by their running means and variances (:mod:`ffstream.scales`);
             for tables, whose columns have scales of their own.
+        average_span: updates that the averaged weights, which are what is read, span at most (:mod:`ffstream.average`). Few
+            follow what drifts, many read better what does not.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -174,9 +179,10 @@ class NetworkConfig:
     video: VideoConfig | None = None
     encoding: str = "numbers"
     standardize: bool = False
+    average_span: int = AVERAGE_SPAN
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "batch", "memory"):
+        for name in ("inputs", "batch", "memory", "average_span"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected at least 1")
         if self.classes < 2:
@@ -269,14 +275,16 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, as they are, and wiring that is feed-forward, are not mentioned: such a network has the digest
-        that it had before there were others.
+        A frame that is numbers, as they are, wiring that is feed-forward and the usual span of averages are not mentioned: such
+        a network has the digest that it had before there were others.
         """
         plain = asdict(self)
         if self.symbols is None:
             del plain["encoding"]
         if not self.standardize:
             del plain["standardize"]
+        if self.average_span == AVERAGE_SPAN:
+            del plain["average_span"]
         if self.video is None:
             del plain["video"]
         return plain

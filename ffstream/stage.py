@@ -33,6 +33,10 @@ class StageWeights(NamedTuple):
     readout: Tensor
     moments: Tensor | None = None
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Those that there are, by name."""
+        return {name: part for name, part in self._asdict().items() if part is not None}
+
 
 class Stage:
     """Layer ``index`` of a network."""
@@ -43,7 +47,7 @@ class Stage:
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
         self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
-        self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights})
+        self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights}, config.average_span)
         sees_labels = index == 0 and config.video is None
         self.scales = Scales(config.inputs) if config.standardize and index == 0 else None
         moments = None if self.scales is None else self.scales.moments

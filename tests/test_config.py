@@ -24,7 +24,7 @@ def test_a_network_of_numbers_does_not_mention_symbols():
     """Folders of before there were any go on as they are."""
     assert "encoding" not in FULL.to_dict()
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
-    assert "standardize" not in FULL.to_dict()
+    assert not {"standardize", "average_span"} & FULL.to_dict().keys()
 
 
 @pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE])
@@ -46,6 +46,7 @@ OTHER = {
     "negatives": "uniform_labels",
     "encoding": "symbols",
     "standardize": True,
+    "average_span": 4,
 }
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 

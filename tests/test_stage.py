@@ -159,7 +159,7 @@ def test_restore_changes_all_or_nothing(stages):
 
 def test_published_weights_are_copies(stages):
     published = stages[0].weights()
-    before = bits(published._asdict())
+    before = bits(published.tensors())
     learned(stages, batch(seq=2))
-    assert not differing(before, published._asdict())
-    assert differing(before, stages[0].weights()._asdict())
+    assert not differing(before, published.tensors())
+    assert differing(before, stages[0].weights().tensors())

@@ -37,7 +37,7 @@ class Publication:
 
     def with_weights_of(self, stage: Stage) -> "Publication":
         """One more layer passed."""
-        arrays = [part.numpy() for part in stage.weights() if part is not None]
+        arrays = [part.numpy() for part in stage.weights().tensors().values()]
         return replace(self, weights=(*self.weights, ray.put(arrays)))
 
     def stages(self) -> tuple[StageWeights, ...]:

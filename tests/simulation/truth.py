@@ -56,9 +56,7 @@ def _rows(frames: Any, labels: Any) -> list[bytes]:
 
 def versions_of(stages: Sequence[StageWeights]) -> str:
     """A digest of published weights."""
-    return digest(
-        {f"{at} {name}": part for at, stage in enumerate(stages) for name, part in stage._asdict().items() if part is not None}
-    )
+    return digest({f"{at} {name}": part for at, stage in enumerate(stages) for name, part in stage.tensors().items()})
 
 
 @dataclass
