@@ -23,8 +23,13 @@ from ffstream.stream.events import Recorded, Wake
 
 UNITS = (200, 200)
 BATCH = 25
-MEMORY = 1000
 """Of an estimator's network, unless others are asked for; ``benchmarks/README.md`` says how they were chosen."""
+
+MEMORY = 1000
+"""Rows that are remembered, or as many as there are between two sleeps."""
+
+AVERAGE_SPAN = 4
+"""Updates: tables drift."""
 
 
 class Settings(Protocol):
@@ -65,6 +70,7 @@ class Learner:
             seed=seed,
             layer=settings.layer or LayerConfig(),
             standardize=settings.standardize,
+            average_span=AVERAGE_SPAN,
         )
         return cls(config, Schedule(every=settings.every, idle=None))
 
