@@ -19,7 +19,7 @@ MINUTES ?= 30
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
-.PHONY: bench-mnist-unsupervised bench-novelty bench-drift
+.PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -99,6 +99,9 @@ bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation an
 
 bench-novelty: $(STAMP)  ## digits that were never seen, told without labels, beside scikit-learn (MNIST=FOLDER; half an hour)
 	$(BIN)/python -m benchmarks.novelty --data $(MNIST)
+
+bench-tabular: $(BENCH_STAMP)  ## tables row after row, beside River's best and backpropagation (half an hour)
+	$(BIN)/python -m benchmarks.tabular $(BENCH)
 
 bench-mnist-recurrent: $(BENCH_STAMP)  ## the paper's section 3.4, MNIST as a video; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_recurrent --data $(MNIST) $(BENCH)

@@ -53,7 +53,9 @@ class Run:
         if self.learner == "ffstream":
             from benchmarks.learners.forward_forward import fingerprint, layer_config, video_config
 
-            settings["fingerprint"] = fingerprint(layer_config(self.constants), video_config(self.constants))
+            settings["fingerprint"] = fingerprint(
+                layer_config(self.constants), video_config(self.constants), self.constants.get("standardize", False)
+            )
         return settings
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Backpropagation in PyTorch: rectified layers and cross-entropy, stepped by Adam, by SGD with momentum or by Muon."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.optim.lr_scheduler import LinearLR
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
 from ffstream.average import Average
+from ffstream.config import AVERAGE_SPAN
 from ffstream.normalize import normalize
 
 
@@ -35,7 +37,7 @@ class Backprop:
                 nn.init.normal_(layer.weight, std=(2 / layer.in_features) ** 0.5)
                 nn.init.zeros_(layer.bias)
         parameters = [parameter for layer in self.linear for parameter in layer.parameters()]
-        self.average = Average({str(place): parameter.detach() for place, parameter in enumerate(parameters)})
+        self.average = Average({str(place): parameter.detach() for place, parameter in enumerate(parameters)}, AVERAGE_SPAN)
         self.live = list(self.average.live.values())
         self.inputs: str = constants["inputs"]
         self.shift, self.scale = 0.0, 0.0
@@ -95,7 +97,7 @@ class Backprop:
         return x
 
 
-def forward(parameters: list[Tensor], x: Tensor) -> Tensor:
+def forward(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
     """Logits [n, classes]: ``parameters`` are weights and biases in turn, ``x`` [n, inputs]."""
     for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
         x = torch.addmm(bias, x, weight.t()).relu()

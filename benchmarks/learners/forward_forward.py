@@ -24,6 +24,8 @@ OWN = (
     "labels",
     "drift",
     "change",
+    "standardize",
+    "stream",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
@@ -101,7 +103,7 @@ def layer_config(constants: Constants) -> LayerConfig:
 
 
 @functools.cache
-def fingerprint(layer: LayerConfig, video: VideoConfig | None = None, steps: int = 200) -> str:
+def fingerprint(layer: LayerConfig, video: VideoConfig | None = None, standardize: bool = False, steps: int = 200) -> str:
     """What the library does with these constants: a sha256 of what a tiny network has learned after a fixed stream.
 
     It differs when a constant, a default or the arithmetic of the library differs, and only then, so that a benchmark
@@ -111,11 +113,12 @@ def fingerprint(layer: LayerConfig, video: VideoConfig | None = None, steps: int
     Args:
         layer: constants of every layer; all others are the library's defaults.
         video: makes the network recurrent.
+        standardize: as the network's configuration has it.
         steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer, video=video)
+    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=layer, video=video, standardize=standardize)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):
         labels = rng.integers(3, size=10)
