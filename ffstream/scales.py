@@ -77,6 +77,10 @@ class Scales:
         variance.add_(weight * away.square()).mul_(1 - weight).add_(weight * x.var(dim=0, correction=0))
         mean.add_(weight * away)
 
+    def forget(self) -> None:
+        """The stream has changed: what was seen counts as no more than :data:`TRUSTED` frames."""
+        self.frames.clamp_(max=TRUSTED)
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next row depends on, by name; ``frames`` are those that each number was seen in."""
         return {"moments": self.moments, "frames": self.frames}

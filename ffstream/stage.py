@@ -118,6 +118,8 @@ class Stage:
         self.layer.forget()
         self.readout.forget()
         self.average.forget()
+        if self.scales is not None:
+            self.scales.forget()
 
     def weights(self) -> StageWeights:
         """A copy of what classifying needs: the averaged weights."""

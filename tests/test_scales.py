@@ -97,6 +97,17 @@ def test_what_is_long_past_is_forgotten():
     torch.testing.assert_close(scales.moments, torch.tensor([[3.0], [1.0]], dtype=torch.float64), rtol=0.01, atol=0.0)
 
 
+def test_after_a_drift_the_moments_follow_sooner():
+    stages = [Stage(TABLE, 0) for _ in range(2)]
+    for stage in stages:
+        stage.scales.observe(ROWS.repeat(10, 1))
+    stages[1].forget()
+    for stage in stages:
+        stage.scales.observe(ROWS + 2)
+    kept, forgot = (abs(float(stage.scales.moments[0, 0]) - 2) for stage in stages)
+    assert forgot < 0.5 < kept
+
+
 def batch(polarity: Polarity, step: int = 0, seq: int = 1) -> Batch:
     labels = torch.arange(10) % 2
     return Batch(Position(seq, step), polarity, ROWS[:10], labels, torch.arange(10))
