@@ -33,21 +33,16 @@ from ffstream.client.answers import (
 )
 from ffstream.client.client import AsyncClient, Client
 from ffstream.client.errors import AnswerError, ClientError, NotReadyError, RefusedError, UnreachableError
-from ffstream.client.stream import AsyncFeedStream, FeedStream
-from ffstream.client.watching import AsyncWatcher, Watcher
 
 __all__ = [
     "Accepted",
     "AnswerError",
     "AsyncClient",
-    "AsyncFeedStream",
-    "AsyncWatcher",
     "Classification",
     "Client",
     "ClientError",
     "Drift",
     "Explanation",
-    "FeedStream",
     "Feeding",
     "Frame",
     "Generated",
@@ -68,5 +63,4 @@ __all__ = [
     "Status",
     "UnreachableError",
     "Verdict",
-    "Watcher",
 ]

@@ -1,17 +1,22 @@
-"""The two clients: one waits for answers, the other's are awaited. Every refusal becomes one sentence."""
+"""The two clients: one waits for answers, the other's are awaited. Every refusal becomes one sentence.
+
+What speaks over WebSockets is imported by the methods that need it: it takes as long as the rest.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx2
 
 from ffstream.client.calls import Call, Calls
 from ffstream.client.errors import RefusedError
 from ffstream.client.line import HERE, LOOK_EVERY, Line, Readiness, asked_to_wait
-from ffstream.client.stream import AsyncFeedStream, FeedStream
-from ffstream.client.watching import AsyncWatcher, Watcher
+
+if TYPE_CHECKING:
+    from ffstream.client.stream import AsyncFeedStream, FeedStream
+    from ffstream.client.watching import AsyncWatcher, Watcher
 
 A = TypeVar("A")
 
@@ -90,17 +95,21 @@ class Client(Calls):
                 return
             time.sleep(LOOK_EVERY)
 
-    def stream(self, key: str | None = None) -> FeedStream:
+    def stream(self, key: str | None = None) -> "FeedStream":
         """Feed over a WebSocket, many messages under way at a time; a context, see :class:`~ffstream.client.stream.FeedStream`.
 
         Args:
             key: of the whole stream; None for a new one. With a key of its own, a stream that begins again from its beginning
                 is learned once.
         """
+        from ffstream.client.stream import FeedStream
+
         return FeedStream(self._line, key)
 
-    def watch(self) -> Watcher:
+    def watch(self) -> "Watcher":
         """Show clips picture by picture; a context, see :class:`~ffstream.client.watching.Watcher`."""
+        from ffstream.client.watching import Watcher
+
         return Watcher(self._line)
 
 
@@ -164,10 +173,14 @@ class AsyncClient(Calls):
                 return
             await asyncio.sleep(LOOK_EVERY)
 
-    def stream(self, key: str | None = None) -> AsyncFeedStream:
+    def stream(self, key: str | None = None) -> "AsyncFeedStream":
         """As :meth:`Client.stream`, for ``async with`` and ``async for``."""
+        from ffstream.client.stream import AsyncFeedStream
+
         return AsyncFeedStream(self._line, key)
 
-    def watch(self) -> AsyncWatcher:
+    def watch(self) -> "AsyncWatcher":
         """As :meth:`Client.watch`, for ``async with``."""
+        from ffstream.client.watching import AsyncWatcher
+
         return AsyncWatcher(self._line)

@@ -1,6 +1,5 @@
 """The command line ``ffstream``."""
 
-import importlib.metadata
 import logging
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ffstream import __version__
 from ffstream_gateway.commands.ask import classify, frame, generate, status
 from ffstream_gateway.commands.feed import feed, label, read
 from ffstream_gateway.commands.measure import bench
@@ -40,7 +40,7 @@ class Commands(TyperGroup):
 def print_version(wanted: bool) -> None:
     """Print the version and leave."""
     if wanted:
-        typer.echo(f"ffstream {importlib.metadata.version('ffstream')}")
+        typer.echo(f"ffstream {__version__}")
         raise typer.Exit
 
 
