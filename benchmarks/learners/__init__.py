@@ -79,6 +79,5 @@ def make_learner(name: str, shape: Shape, inputs: int, classes: int, updates: in
         "sklearn SGDClassifier": peers.make_sgd_classifier,
         "vowpal wabbit": peers.VowpalWabbit,
         "river": peers.make_river_softmax,
-        "river ARFClassifier": peers.make_river_forest,
     }
     return makers[name](shape, inputs, classes, updates)

@@ -118,13 +118,6 @@ def make_river_softmax(shape: Shape, inputs: int, classes: int, updates: int) ->
     return River(linear_model.SoftmaxRegression(optimizer=optim.SGD(shape.constants["rate"])))
 
 
-def make_river_forest(shape: Shape, inputs: int, classes: int, updates: int) -> River:
-    """``ARFClassifier``: an adaptive random forest, whose trees watch for drift themselves."""
-    from river import forest
-
-    return River(forest.ARFClassifier(n_models=shape.constants["models"], seed=shape.seed))
-
-
 def _unit(frames: Frames) -> Any:
     return np.asarray(frames, dtype=np.float32) / 255
 
