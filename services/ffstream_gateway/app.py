@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 import ffstream
 from ffstream_gateway import live, problems, routes, sequences, socket_feed, socket_watch
+from ffstream_gateway.access import Access, Gate, describe
 from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.looks import Looks
 from ffstream_gateway.metrics import Metrics, Timed
@@ -24,8 +25,9 @@ def create_app(settings: Settings) -> FastAPI:
         what waits, save, stop the layers.
 
     Raises:
-        ConfigError: when settings and folder do not fit.
+        ConfigError: when settings and folder do not fit, or others reach the service and it has no keys.
     """
+    access = Access(settings)
     service = Service(settings)
     metrics = Metrics(service)
 
@@ -41,11 +43,13 @@ def create_app(settings: Settings) -> FastAPI:
         version=ffstream.__version__,
         lifespan=lifespan,
     )
+    app.state.access = access
     app.state.service = service
     app.state.metrics = metrics
     app.state.moments = Moments(service, metrics)
     app.state.looks = Looks(service)
     app.add_middleware(BodyLimit, limit=settings.max_body)
+    app.add_middleware(Gate, access=access)
     app.add_middleware(SameOrigin)
     app.add_middleware(Timed, metrics=metrics)
     problems.install(app)
@@ -55,4 +59,5 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(sequences.router)
     app.include_router(socket_feed.router)
     app.include_router(socket_watch.router)
+    describe(app, access)
     return app

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ffstream import __version__
+from ffstream_gateway.commands import keys
 from ffstream_gateway.commands.ask import classify, frame, generate, status
 from ffstream_gateway.commands.feed import feed, label, read
 from ffstream_gateway.commands.measure import bench
@@ -65,3 +66,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 
 for command in COMMANDS:
     app.command()(command)
+
+app.add_typer(keys.app, name="keys")

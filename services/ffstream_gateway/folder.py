@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,10 +71,10 @@ def open_network(settings: Settings) -> NetworkConfig:
     if not path.exists():
         network = _network(**given)
         if network.symbols is not None:
-            _write(settings.folder / ALPHABET, {"alphabet": settings.alphabet})
-        _write(path, network.to_dict())
+            write(settings.folder / ALPHABET, {"alphabet": settings.alphabet})
+        write(path, network.to_dict())
         return network
-    network = _read(path, NetworkConfig.from_dict)
+    network = read(path, NetworkConfig.from_dict)
     found = vars(network.layer) | vars(network) | {"inputs": network.pixels, "task": _task(network)} | _moving(network.video)
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
@@ -117,7 +118,7 @@ def open_alphabet(settings: Settings, network: NetworkConfig) -> Alphabet | None
     if network.symbols is None:
         return None
     path = settings.folder / ALPHABET
-    name = _read(path, lambda found: str(found["alphabet"])) if path.exists() else f"{TOKENS}{network.symbols}"
+    name = read(path, lambda found: str(found["alphabet"])) if path.exists() else f"{TOKENS}{network.symbols}"
     if "alphabet" in settings.model_fields_set and settings.alphabet != name:
         raise ConfigError(f"setting alphabet: got {settings.alphabet}, but {path} has {name}; use another --folder")
     return alphabet(name)
@@ -166,7 +167,7 @@ def open_schedule(settings: Settings, network: NetworkConfig) -> Schedule:
     """
     path = settings.folder / SCHEDULE
     if path.exists():
-        return _read(path, lambda found: Schedule(**found))
+        return read(path, lambda found: Schedule(**found))
     described = {field.name: getattr(settings, field.name) for field in fields(Schedule)}
     if "every" not in settings.model_fields_set and network.symbols is not None:
         described["every"] = SEQUENCE_EVERY
@@ -177,10 +178,10 @@ def open_schedule(settings: Settings, network: NetworkConfig) -> Schedule:
 
 def keep_schedule(folder: Path, schedule: Schedule) -> None:
     """Let the next start find this schedule."""
-    _write(folder / SCHEDULE, asdict(schedule))
+    write(folder / SCHEDULE, asdict(schedule))
 
 
-def _read(path: Path, make: Callable[[dict[str, Any]], Made]) -> Made:
+def read(path: Path, make: Callable[[dict[str, Any]], Made]) -> Made:
     """What a file describes; every error names the file."""
     try:
         found = json.loads(path.read_text())
@@ -191,10 +192,11 @@ def _read(path: Path, make: Callable[[dict[str, Any]], Made]) -> Made:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
 
 
-def _write(path: Path, data: dict[str, Any]) -> None:
-    """The file is there as a whole or not at all."""
+def write(path: Path, data: dict[str, Any], mode: int = 0o666) -> None:
+    """The file is there as a whole or not at all; ``mode`` says who may read it, as far as the system's mask lets."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("w") as file:
+    temporary.unlink(missing_ok=True)
+    with open(temporary, "w", opener=partial(os.open, mode=mode)) as file:
         json.dump(data, file, indent=1)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """The live page, and what it looks at."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -69,10 +70,14 @@ async def part(name: str) -> FileResponse:
 
 
 @router.get("/events", response_class=EventSourceResponse, responses=documented(503))
-async def events(moments: Annotated[Moments, Depends(room_to_listen)]) -> AsyncIterator[models.Moment]:
-    """Server-sent events: what changes, once a second, until the service stops or the client leaves."""
+async def events(request: Request, moments: Annotated[Moments, Depends(room_to_listen)]) -> AsyncIterator[models.Moment]:
+    """Server-sent events: what changes, once a second, until the service stops, the client leaves, or its key is removed."""
     async for moment in moments.listen():
-        yield moment
+        with suppress(Problem):
+            request.app.state.access.check(request.scope)
+            yield moment
+            continue
+        return
 
 
 @router.get("/moment")

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     folder: Path = Path("ffstream-data")
+    keys: Path | None = None
+    open_metrics: bool = False
     chain: Literal["ray", "in-process"] = "ray"
     task: Literal["frames", "sequence", "unsupervised"] = "frames"
     alphabet: str = "letters"
@@ -51,6 +53,11 @@ class Settings(BaseSettings):
     power_safe: bool = False
     drain_seconds: float = Field(60.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of the keys: in the folder, unless another one is named."""
+        return self.keys or self.folder / "keys.json"
 
     @field_validator("units", mode="before")
     @classmethod

@@ -107,6 +107,7 @@ class Conversation:
 
     async def _accept(self, raw: str | bytes) -> dict[str, Any]:
         try:
+            await self._socket.app.state.access.admit(self._socket.scope)
             require_feeding(self._service)
             return (await run_in_threadpool(accept_message, self._service, raw)).model_dump()
         except Problem as problem:

@@ -1,5 +1,7 @@
 """A clip over a WebSocket, one message a picture: classified while it plays, and learned when it is over."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ffstream.errors import ShapeError
 from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream_gateway.accepting import accept_frames, require_feeding
+from ffstream_gateway.access import Access
 from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
@@ -28,9 +31,9 @@ async def watch(socket: WebSocket) -> None:
 
     The service begins with ``{"pixels": n, "clip": n}``. Every message is ``{"picture": [...]}``, which may say what is to be
     seen, ``"label": 3``. It is answered with the ``tick``, the ``label`` that the pictures of the clip so far look most like,
-    and the ``scores`` of all. The last picture of a clip may ask to ``"learn": true``: then the clip is journaled with the
-    label that was said last, and its answer has what ``POST /feed`` answers as ``accepted``. A message that cannot be read is
-    answered with a problem, and the clip goes on without it.
+    and the ``scores`` of all. The last picture of a clip may ask to ``"learn": true``, which takes a key that may feed: then
+    the clip is journaled with the label that was said last, and its answer has what ``POST /feed`` answers as ``accepted``. A
+    message that cannot be read is answered with a problem, and the clip goes on without it.
 
     Closes with 1008 when the network does not take clips.
     """
@@ -41,12 +44,18 @@ async def watch(socket: WebSocket) -> None:
     if config.video is None or config.video.clip == 1:
         await socket.close(status.WS_1008_POLICY_VIOLATION, "this network takes no clips: serve one with --clip")
         return
-    showing = Showing(service)
+    access: Access = socket.app.state.access
+    showing = Showing(service, partial(access.check, socket.scope, access.suffices("POST", "/feed")))
     try:
         await socket.send_json({"pixels": config.pixels, "clip": config.video.clip})
         while True:
             raw = await socket.receive_text()
-            await socket.send_json(await run_in_threadpool(showing.answer, raw))
+            try:
+                await access.admit(socket.scope)
+                answer = await run_in_threadpool(showing.answer, raw)
+            except Problem as problem:
+                answer = problem.content()
+            await socket.send_json(answer)
     except WebSocketDisconnect:
         pass
 
@@ -56,10 +65,12 @@ class Showing:
 
     Args:
         service: whose network watches.
+        require_feed: raises a problem when the client may have nothing learned.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, require_feed: Callable[[], object]) -> None:
         self._service = service
+        self._require_feed = require_feed
         self._config = service.stream.accepts
         self._length = self._config.inputs // self._config.pixels
         self._begin()
@@ -82,6 +93,8 @@ class Showing:
 
     def _see(self, raw: str) -> dict[str, Any]:
         picture, label, learn = self._read(raw)
+        if learn:
+            self._require_feed()
         if len(self._seen) in (0, self._length):
             self._begin()
         scores = self._playing.see(to_tensor(picture)[0])

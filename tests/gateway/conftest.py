@@ -58,7 +58,7 @@ class Opened:
         self.app = create_app(settings)
         self.service = self.app.state.service
         self.stream = self.service.stream
-        self.http = TestClient(self.app, raise_server_exceptions=False)
+        self.http = TestClient(self.app, raise_server_exceptions=False, headers={"host": "127.0.0.1"})
         self._stack = ExitStack()
 
     def open(self) -> "Opened":

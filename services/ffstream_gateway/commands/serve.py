@@ -32,6 +32,8 @@ def serve(
     host: Annotated[str | None, typer.Option(help="To listen on. [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="To listen on; 0 for a free one. [8000]")] = None,
     folder: Annotated[Path | None, typer.Option(help="Of the journal and the snapshots. [ffstream-data]")] = None,
+    keys: Annotated[Path | None, typer.Option(help="File of the keys. [keys.json in the folder]")] = None,
+    open_metrics: Annotated[bool | None, typer.Option(help="Let /metrics be read without a key.")] = None,
     chain: Annotated[ChainName | None, typer.Option(help="Where the layers run. [ray]")] = None,
     task: Annotated[TaskName | None, typer.Option(help="What a new network learns. [frames]")] = None,
     alphabet: Annotated[
