@@ -30,6 +30,7 @@ class Client(Calls):
 
     Args:
         url: of the service.
+        key: that the service lets in, made by ``ffstream keys add``; None where it needs none.
         patience: seconds for which a broken connection is tried again when feeding or labelling. Waiting that the service asks
             for when too many frames wait does not count.
         timeout: seconds for one answer.
@@ -40,11 +41,12 @@ class Client(Calls):
         self,
         url: str = HERE,
         *,
+        key: str | None = None,
         patience: float = 60.0,
         timeout: float = 60.0,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self._line = Line(url, patience, timeout)
+        self._line = Line(url, patience, timeout, key)
         self.url, self.patience = self._line.url, patience
         self._http = httpx2.Client(**self._line.http(), transport=transport)
 
@@ -118,6 +120,7 @@ class AsyncClient(Calls):
 
     Args:
         url: of the service.
+        key: as :class:`Client` has it.
         patience: as :class:`Client` has it.
         timeout: seconds for one answer.
         transport: what carries the requests; None for the network.
@@ -127,11 +130,12 @@ class AsyncClient(Calls):
         self,
         url: str = HERE,
         *,
+        key: str | None = None,
         patience: float = 60.0,
         timeout: float = 60.0,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        self._line = Line(url, patience, timeout)
+        self._line = Line(url, patience, timeout, key)
         self.url, self.patience = self._line.url, patience
         self._http = httpx2.AsyncClient(**self._line.http(), transport=transport)
 

@@ -1,5 +1,6 @@
 """Where a service is, how long to try to reach it, and what it is called when that fails."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +10,15 @@ import httpx2
 import stamina
 
 from ffstream.client.calls import Call
-from ffstream.client.errors import NotReadyError, RefusedError, UnreachableError
+from ffstream.client.errors import ClientError, NotReadyError, RefusedError, UnreachableError
 
 HERE = "http://127.0.0.1:8000"
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Hosts that are never asked through a proxy, whatever the environment says."""
+
+VISIBLE = re.compile(r"[!-~]+")
+"""What a key is made of."""
 
 LOOK_EVERY = 0.2
 """Seconds between two looks whether a service is ready."""
@@ -27,9 +31,10 @@ class Line:
         url: of the service.
         patience: seconds for which a broken connection is tried again.
         timeout: seconds for one answer.
+        key: that the service lets in; None where it needs none.
     """
 
-    def __init__(self, url: str, patience: float, timeout: float) -> None:
+    def __init__(self, url: str, patience: float, timeout: float, key: str | None = None) -> None:
         self.url = url.rstrip("/")
         self.patience, self.timeout = patience, timeout
         try:
@@ -39,11 +44,14 @@ class Line:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise UnreachableError(f"{url!r} is not the URL of a service: expected one like {HERE}")
         self.remote = parsed.host not in LOOPBACK
+        if key is not None and not VISIBLE.fullmatch(key):
+            raise ClientError("key: got something else than visible characters; expected one that `ffstream keys add` has made")
+        self.headers = {} if key is None else {"Authorization": f"Bearer {key}"}
 
     def http(self) -> dict[str, Any]:
         """The arguments of a client of HTTP."""
         limits = httpx2.Timeout(self.timeout, connect=min(self.timeout, 5.0))
-        return {"base_url": self.url, "timeout": limits, "trust_env": self.remote}
+        return {"base_url": self.url, "timeout": limits, "trust_env": self.remote, "headers": self.headers}
 
     def attempts(self, call: Call[Any]) -> Any:
         """Tries of a call: one, or with a key as many as there is patience for."""

@@ -25,7 +25,7 @@ class Wanted:
     limit: int | None
 
 
-def feed_video(url: str, wanted: Wanted, label: int | None, labels: Path | None) -> tuple[Fed, list[str]]:
+def feed_video(url: str, key: str | None, wanted: Wanted, label: int | None, labels: Path | None) -> tuple[Fed, list[str]]:
     """Decode, cut into clips and feed; returns when all is learned, what that was, as lines of text too.
 
     A clip gets the label of its last picture: ``label`` throughout, or that of the time in the file ``labels``, or none.
@@ -35,7 +35,7 @@ def feed_video(url: str, wanted: Wanted, label: int | None, labels: Path | None)
         DatasetError: when the video cannot be decoded.
     """
     known = Labels.read(labels) if labels is not None else Labels([] if label is None else [(0.0, label)])
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         network = client.status().network
         length = (network.get("video") or {"clip": 1})["clip"]
         wide, high = side_of_picture(network["inputs"] // length, wanted.width)

@@ -14,6 +14,7 @@ import uvicorn
 
 from ffstream.client import Client
 from ffstream_gateway.app import create_app
+from ffstream_gateway.keys import Scope, add
 from ffstream_gateway.listen import Server
 from ffstream_gateway.settings import Settings
 
@@ -31,6 +32,7 @@ class Served:
     def __init__(self, folder: Path, **flags: Any) -> None:
         own = {"chain": "in-process", "units": (40, 40), "every": 100, "idle": None, "snapshot_every": None, "folder": folder}
         self.settings = Settings.load({**own, **flags}, None)
+        self.key: str | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -41,7 +43,7 @@ class Served:
         self.server = Server(config)
         self._thread = threading.Thread(target=self.server.run, daemon=True)
         self._thread.start()
-        with Client(self.url) as client:
+        with Client(self.url, key=self.key) as client:
             client.ready(timeout=30)
 
     def stop(self) -> None:
@@ -50,7 +52,7 @@ class Served:
         assert not self._thread.is_alive(), "it waits for those who listen"
 
     def feed(self, x: Any, y: Any) -> None:
-        with Client(self.url) as client:
+        with Client(self.url, key=self.key) as client:
             last = client.feed(x, y).last
             while client.status().through < last:
                 time.sleep(0.02)
@@ -300,3 +302,29 @@ def test_what_is_no_picture_is_said(browser, no_settings, tmp_path, flags, feed,
         assert visited.complaints == []
     finally:
         served.stop()
+
+
+@pytest.mark.parametrize("scope", [Scope.ADMIN, Scope.CLASSIFY])
+def test_a_key_is_asked_for(browser, no_settings, tmp_path, scope):
+    """A scope that is short of something leaves it out, and shows the rest."""
+    served = Served(tmp_path)
+    served.feed(np.ones((10, 64)), [1] * 10)
+    key = add(served.settings.keys_file, "page", [scope])
+    context = browser.new_context()
+    visited = Opened(context, served.url)
+    page = visited.page
+    for given, why in (("ffs_wrong_key", "got none"), (key, "none of this service's")):
+        visited.has("#key-why", why)
+        page.fill("#key-given", given)
+        page.click("#key button")
+    visited.has("#state", "ready")
+    visited.has("#tiles", "10 frames learned")
+    page.wait_for_selector("#fields li")
+    assert page.locator("#key").is_hidden()
+    assert page.locator("#frames canvas").count() == (10 if scope is Scope.ADMIN else 0)
+    page.click("#snapshot")
+    visited.has("#news", "is being saved" if scope is Scope.ADMIN else "key page: got classify, expected admin")
+    assert key not in page.content()
+    assert context.new_page().goto(f"{served.url}/status").status == 401, "no cookie lets a page of another site in"
+    context.close()
+    served.stop()

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from ffstream_gateway.commands.shell import DATASETS, HERE, AsJson, Url, datasets, fail, say
+from ffstream_gateway.commands.shell import DATASETS, HERE, AsJson, Key, Url, datasets, fail, say
 
 
 def feed(
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help=DATASETS, autocompletion=datasets)] = None,
     url: Url = HERE,
+    key: Key = None,
     passes: Annotated[int, typer.Option(min=1, help="Over the data set, each in a random order of its own.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames in all; of a video, clips.")] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames in a request.")] = 500,
@@ -29,7 +30,7 @@ def feed(
     if video is not None:
         from ffstream_gateway.feed_video import Wanted, feed_video
 
-        fed, lines = feed_video(url, Wanted(video, width, rate, in_time, limit), given, labels)
+        fed, lines = feed_video(url, key, Wanted(video, width, rate, in_time, limit), given, labels)
         say(fed, as_json, lines)
         return
     from ffstream.client import Client
@@ -39,7 +40,7 @@ def feed(
     from ffstream_gateway.view import percent
 
     data = load(str(dataset))
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         before = client.status()
         require_fit(data, before, client.url)
         fed = bars.feed(client, data, data.order(passes, seed)[:limit], chunk, before)
@@ -50,6 +51,7 @@ def feed(
 def read(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Text in UTF-8.")],
     url: Url = HERE,
+    key: Key = None,
     passes: Annotated[int, typer.Option(min=1, help="Over the text.")] = 1,
     chunk: Annotated[int, typer.Option(min=1, help="Symbols in a request.")] = 500,
     as_json: AsJson = False,
@@ -62,7 +64,7 @@ def read(
     from ffstream_gateway.reading import text_for
     from ffstream_gateway.view import percent
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         before = client.status()
         data = text_for(before, file)
         fed = bars.feed(client, data, np.tile(np.arange(len(data.x)), passes), chunk, before)
@@ -72,6 +74,7 @@ def read(
 def label(
     given: Annotated[list[str] | None, typer.Argument(metavar="ID=LABEL...", help="Frame numbers and their labels.")] = None,
     url: Url = HERE,
+    key: Key = None,
     file: Annotated[
         typer.FileText | None, typer.Option(help='Lines ID,LABEL or {"id": ID, "label": LABEL}; - for stdin.')
     ] = None,
@@ -87,7 +90,7 @@ def label(
         fail(str(error), 2)
     if not pairs:
         fail("no label given: expected ID=LABEL like 12=3, or --file", 2)
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         client.state()  # labelling would try for long to reach nobody
         answer = client.label([number for number, _ in pairs], [label for _, label in pairs])
     first, last = answer.first, answer.last

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ffstream_gateway.commands.shell import DATASETS, HERE, AsJson, Url, agreed, datasets, fail, say
+from ffstream_gateway.commands.shell import DATASETS, HERE, AsJson, Key, Url, agreed, datasets, fail, say
 
 
 def bench(
@@ -13,6 +13,7 @@ def bench(
         typer.Argument(metavar="DATASET", help=f"{DATASETS} Random frames if not given.", autocompletion=datasets),
     ] = None,
     url: Url = HERE,
+    key: Key = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="To measure for.")] = 10.0,
     classify_only: Annotated[bool, typer.Option("--classify-only", help="Ask, and feed nothing.")] = False,
     seed: Annotated[int, typer.Option(help="Of random frames.")] = 0,
@@ -26,7 +27,7 @@ def bench(
     from ffstream_gateway.feeding import require_fit
 
     data = None if dataset is None else load(dataset)
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         status = client.status()
         if data is not None:
             require_fit(data, status, client.url)

@@ -4,24 +4,24 @@ from typing import Annotated
 
 import typer
 
-from ffstream_gateway.commands.shell import HERE, AsJson, Url, agreed, fail, say
+from ffstream_gateway.commands.shell import HERE, AsJson, Key, Url, agreed, fail, say
 
 
-def snapshot(url: Url = HERE, as_json: AsJson = False) -> None:
+def snapshot(url: Url = HERE, key: Key = None, as_json: AsJson = False) -> None:
     """Have a service save everything, beside the learning."""
     from ffstream.client import Client
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.snapshot()
     say(answer, as_json, [f"snapshot {answer.seq} is being saved; `ffstream snapshots` has it as soon as it is whole"])
 
 
-def snapshots(url: Url = HERE, as_json: AsJson = False) -> None:
+def snapshots(url: Url = HERE, key: Key = None, as_json: AsJson = False) -> None:
     """List what a service has saved, newest first."""
     from ffstream.client import Client
     from ffstream_gateway.view import describe_snapshots
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.snapshots()
     say(answer, as_json, describe_snapshots(answer))
 
@@ -29,6 +29,7 @@ def snapshots(url: Url = HERE, as_json: AsJson = False) -> None:
 def restore(
     seq: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="Event number of the snapshot.")],
     url: Url = HERE,
+    key: Key = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +37,7 @@ def restore(
     from ffstream.client import Client
     from ffstream_gateway.view import describe_restore
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         saved = {each.seq: each for each in client.snapshots()}
         if seq not in saved:
             there = ", ".join(map(str, saved)) or "none"

@@ -18,6 +18,7 @@ def datasets(begun: str) -> list[str]:
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help=DATASETS, autocompletion=datasets)]
 Url = Annotated[str, typer.Option(envvar="FFSTREAM_URL", help="Of the service.")]
+Key = Annotated[str | None, typer.Option(envvar="FFSTREAM_KEY", help="That the service lets in, by `ffstream keys`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The answer, as one line of JSON.")]
 
 

@@ -4,24 +4,26 @@ from typing import Annotated, Any
 
 import typer
 
-from ffstream_gateway.commands.shell import HERE, AsJson, Url, fail, say
+from ffstream_gateway.commands.shell import HERE, AsJson, Key, Url, fail, say
 
 
 def sleep(
     url: Url = HERE,
+    key: Key = None,
     dreams: Annotated[int | None, typer.Option(min=1, help="Negatives; what is owed if not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a service to sleep."""
     from ffstream.client import Client
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.sleep(dreams)
     say(answer, as_json, [f"asleep for {answer.dreams} dreams, event {answer.seq}"])
 
 
 def schedule(
     url: Url = HERE,
+    key: Key = None,
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never.")] = None,
     idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never.")] = None,
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame.")] = None,
@@ -40,7 +42,7 @@ def schedule(
     for name, text, kind in (("every", every, int), ("idle", idle, float), ("enough", enough, float)):
         if text is not None:
             given[name] = or_never(name, text, kind)
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.schedule()
         if given:
             answer = client.schedule(replace(answer, **given))
@@ -55,19 +57,19 @@ def or_never(name: str, text: str, kind: type[int] | type[float]) -> float | Non
         fail(f"--{name}: got {text!r}, expected a number, or never", 2)
 
 
-def pause(url: Url = HERE, as_json: AsJson = False) -> None:
+def pause(url: Url = HERE, key: Key = None, as_json: AsJson = False) -> None:
     """Have a service take no frames until it is resumed or restarted; what was accepted is learned."""
     from ffstream.client import Client
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.pause()
     say(answer, as_json, ["feeding is paused; `ffstream resume` has frames taken again"])
 
 
-def resume(url: Url = HERE, as_json: AsJson = False) -> None:
+def resume(url: Url = HERE, key: Key = None, as_json: AsJson = False) -> None:
     """Have a service take frames again."""
     from ffstream.client import Client
 
-    with Client(url) as client:
+    with Client(url, key=key) as client:
         answer = client.resume()
     say(answer, as_json, ["frames are taken"])

@@ -1,5 +1,5 @@
 // The live page: listens to the moments, looks closer when something has changed.
-import { ask, listen } from "./api.js";
+import { ask, listen, permitted } from "./api.js";
 import { confusions, curve, histogram } from "./charts.js";
 import { $, count, make, percent, span } from "./dom.js";
 import { setUpDrawing } from "./draw.js";
@@ -75,8 +75,12 @@ async function look() {
   looking = true;
   try {
     if (shape === null) await meet();
-    await Promise.all([lookBack(), lookAtGoodness(), ask("/dreams").then((dreams) => showDreams(dreams, shape))]);
-    showFields(await ask("/fields"), shape);
+    await Promise.all([
+      permitted(lookBack()),
+      permitted(lookAtGoodness()),
+      permitted(ask("/dreams").then((dreams) => showDreams(dreams, shape))),
+    ]);
+    await permitted(ask("/fields").then((fields) => showFields(fields, shape)));
     again = now !== looked; // an answer may be a second old: the next one is not
     looked = now;
   } catch {
