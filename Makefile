@@ -7,15 +7,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 MUTATION_STAMP := $(VENV)/.installed-mutation
+AUDIT_STAMP := $(VENV)/.installed-audit
 BROWSER_STAMP := $(VENV)/.installed-browser
 MUTATED := build/mutated
 MNIST ?= openml:mnist_784
 AESOP ?= aesop.txt
 BENCH ?= --workers 1
 MINUTES ?= 30
+INPUTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-page screenshots coverage mutate soak lint clean
+.PHONY: help install demo serve test test-page screenshots coverage mutate fuzz schema audit licences soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
@@ -68,6 +70,22 @@ mutate: $(MUTATION_STAMP)  ## 1,400 small changes of the stream, and which of th
 	cp -rp ffstream tests pyproject.toml $(MUTATED)
 	cd $(MUTATED) && $(CURDIR)/$(BIN)/mutmut run --max-children 1
 	cd $(MUTATED) && $(CURDIR)/$(BIN)/mutmut results
+
+fuzz: $(STAMP)  ## 100,000 broken and strange inputs for the readers of bodies, messages and texts (INPUTS=n)
+	INPUTS=$(INPUTS) $(BIN)/pytest tests/gateway/test_fuzz.py --timeout 0
+
+schema: $(STAMP)  ## requests of all kinds that the OpenAPI document describes, and none may fail (INPUTS=n)
+	INPUTS=$(INPUTS) $(BIN)/pytest tests/gateway/test_schema.py --timeout 0
+
+$(AUDIT_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	touch $@
+
+audit: $(AUDIT_STAMP)  ## known vulnerabilities of what is installed (asks PyPI)
+	$(BIN)/pip-audit --skip-editable
+
+licences: $(AUDIT_STAMP)  ## licences of what is installed
+	$(BIN)/pip-licenses --from=mixed --order=license
 
 soak: $(STAMP)  ## simulated lives of the stream with seeded faults (SEEDS=n, START=first; a failing seed is printed)
 	$(BIN)/python -m tests.simulation $(SEEDS) $(if $(START),--start $(START))

@@ -1,13 +1,9 @@
 """What lives in the service's folder beside the stream: the network's configuration, the schedule, the lock."""
 
 import fcntl
-import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, fields, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
 from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
@@ -16,6 +12,7 @@ from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
 from ffstream.sequence import LAYER, sequence_network
 from ffstream.video import VideoConfig
+from ffstream_gateway.files import read, write
 from ffstream_gateway.settings import Settings
 
 NETWORK = "network.json"
@@ -32,8 +29,6 @@ SEQUENCE_EVERY = 1000
 
 RECURRENT_STRENGTH = 1.5
 """Length of the label's vector, as a share of a layer's state, above a recurrent network."""
-
-Made = TypeVar("Made")
 
 
 class FolderLock:
@@ -179,25 +174,3 @@ def open_schedule(settings: Settings, network: NetworkConfig) -> Schedule:
 def keep_schedule(folder: Path, schedule: Schedule) -> None:
     """Let the next start find this schedule."""
     write(folder / SCHEDULE, asdict(schedule))
-
-
-def read(path: Path, make: Callable[[dict[str, Any]], Made]) -> Made:
-    """What a file describes; every error names the file."""
-    try:
-        found = json.loads(path.read_text())
-        if not isinstance(found, dict):
-            raise ConfigError(f"got {type(found).__name__}, expected an object")
-        return make(found)
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
-
-
-def write(path: Path, data: dict[str, Any], mode: int = 0o666) -> None:
-    """The file is there as a whole or not at all; ``mode`` says who may read it, as far as the system's mask lets."""
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    with open(temporary, "w", opener=partial(os.open, mode=mode)) as file:
-        json.dump(data, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)

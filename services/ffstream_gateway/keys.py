@@ -23,7 +23,7 @@ from typing import Any
 from limits import RateLimitItem, parse
 
 from ffstream.errors import ConfigError
-from ffstream_gateway.folder import read, write
+from ffstream_gateway.files import read, write
 
 MARK = "ffs"
 """What every key begins with, so that one that has got into a file is found there."""
