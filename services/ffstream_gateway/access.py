@@ -154,7 +154,7 @@ class Access:
         try:
             found = self._path.stat()
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             seen = None
         if seen == self._seen:
             return

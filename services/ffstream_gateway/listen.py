@@ -24,6 +24,9 @@ LINGER = 5
 PING_EVERY = 20.0
 """Seconds between two pings of a WebSocket, and until one must be answered."""
 
+HEADERS = 65_536
+"""Bytes of a request line with its headers. The faster parser that uvicorn takes where it is installed has no limit."""
+
 OPEN_FILES = 65_536
 """Files and connections that may be open at once, where the system lets a program have so many."""
 
@@ -107,6 +110,8 @@ def run(make_app: Callable[[], ASGIApp], settings: Settings) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             make_app(),
+            http="h11",
+            h11_max_incomplete_event_size=HEADERS,
             access_log=False,
             log_config=None,
             log_level="warning",

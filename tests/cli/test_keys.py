@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -26,6 +28,17 @@ def test_without_a_key_it_listens_on_loopback_only(ffstream):
     port = url(serving).rsplit(":", 1)[1]
     with Client(f"http://127.0.0.1:{port}") as client, pytest.raises(RefusedError, match="HTTP 401"):
         client.status()
+    interrupt(serving)
+
+
+def test_headers_have_an_end(ffstream):
+    serving = ffstream(*FLAGS)
+    where = urlsplit(url(serving))
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+    with Client(url(serving)) as client:
+        assert client.status().accepted == 0
     interrupt(serving)
 
 
