@@ -63,9 +63,11 @@ class Stream:
         max_classes: labels that the network may grow to know; None for no more than it does. Labels below are accepted, and the
             first frame that has one without a slot makes room for it.
         clock: seconds, monotonic.
+        sending: called with every event just before it is sent into the chain, replayed ones included.
         closing: called at the end of :meth:`close`.
 
     ``config`` is the network as it is now, after the last outcome; ``accepts`` the one whose labels are accepted.
+    ``epoch`` counts how often the chain was opened: at the start, after failures, to go back to a snapshot.
 
     Raises:
         ConfigError: when the network cannot grow so far.
@@ -94,6 +96,7 @@ class Stream:
         drift: DriftConfig | None = None,
         max_classes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sending: Callable[[Recorded], None] = lambda _: None,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
         self.made = self.config = config
@@ -116,7 +119,8 @@ class Stream:
         self.reader = Reader(config, ())
         self._watch = DriftWatch(drift) if drift is not None else None
         self._open_chain = open_chain
-        self._closing = closing
+        self._sending, self._closing = sending, closing
+        self.epoch = 0
         self._chain: Chain | None = None
         self._scores: dict[int, dict[str, Any]] = {}
         self._predicted: list[Predictions] = []
@@ -167,6 +171,7 @@ class Stream:
         self._chain = None
         newest = self.archive.newest()
         self._rewind(newest)
+        self.epoch += 1
         self._chain = self._open_chain(newest)
 
     def _rewind(self, newest: Manifest | None) -> None:
@@ -374,6 +379,7 @@ class Stream:
         return outcomes
 
     def _send(self, recorded: Recorded) -> None:
+        self._sending(recorded)
         self._in_flight += 1
         match recorded.event:
             case Wake() as wake:

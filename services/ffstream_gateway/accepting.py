@@ -81,6 +81,8 @@ def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, r
 
 def accepted(service: Service, frames: FrameRange) -> models.Accepted:
     """The answer for frames that are journaled; has them learned."""
+    if not frames.repeated:
+        service.following.accept(frames)
     service.nudge()
     return models.Accepted(
         first=frames.first,

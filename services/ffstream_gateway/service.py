@@ -19,6 +19,7 @@ from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
+from ffstream_gateway.following import Following
 from ffstream_gateway.recent import Recent
 from ffstream_gateway.settings import Settings
 
@@ -66,12 +67,13 @@ class Service:
         self.error: str | None = None
         self.paused = False
         self.recent = Recent()
+        self.following = Following(settings.backlog)
         self.opened_at = time.time()
         self._lock = FolderLock(settings.folder)
         try:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
-            self.stream = _open_stream(settings, network)
+            self.stream = _open_stream(settings, network, self.following)
         except BaseException:
             self._lock.free()
             raise
@@ -207,6 +209,7 @@ class Service:
         if any(isinstance(outcome, Restored) for outcome in outcomes):
             self.recent.keep(self.stream.sequencer.lineage.holds)
         self.recent.observe(outcomes, self.stream.progress)
+        self.following.observe(outcomes)
 
     def _measure(self) -> None:
         now = time.monotonic()
@@ -225,7 +228,7 @@ def _seq(recorded: Recorded | None) -> int:
     return recorded.seq if recorded else 0
 
 
-def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
+def _open_stream(settings: Settings, network: NetworkConfig, following: Following) -> Stream:
     """The folder's stream, with its chain still to be started."""
     if settings.chain == "ray":
         from ffstream.actors import open_stream
@@ -241,5 +244,6 @@ def _open_stream(settings: Settings, network: NetworkConfig) -> Stream:
         label_lifetime=settings.label_lifetime,
         drift=DriftConfig(settings.drift) if settings.drift is not None else None,
         max_classes=settings.max_classes,
+        sending=following.send,
         start=False,
     )

@@ -74,7 +74,7 @@ def test_metrics(gateway, frames):
     app = gateway.open(every=100).settle()
     before = figures(app)
     assert before["ffstream_frames_accepted_total", ()] == 0
-    assert ("ffstream_accuracy", ()) not in before
+    assert ("ffstream_accuracy_ratio", ()) not in before
     app.accepted(frames[0][:250], frames[1][:250])
     app.settle()
     app.feed(np.ones((1, 63)))
@@ -86,12 +86,12 @@ def test_metrics(gateway, frames):
         "dreams_total": status["dreams"],
         "sleeps_total": 2,
         "frames_waiting": 0,
-        "sleep_owed": 50,
+        "sleep_owed_frames": 50,
         "asleep": 0,
         "ready": 1,
         "seq": status["seq"],
         "reader_seq": status["reader_seq"],
-        "accuracy": status["accuracy"],
+        "accuracy_ratio": status["accuracy"],
     }.items():
         assert after[f"ffstream_{name}", ()] == value, name
     for layer in ("1", "2"):
@@ -99,12 +99,31 @@ def test_metrics(gateway, frames):
             assert after["ffstream_goodness", (("layer", layer), ("polarity", polarity))] != 0
 
     def count(route: str, method: str, status: str) -> float:
-        return after["ffstream_http_seconds_count", (("method", method), ("route", route), ("status", status))]
+        return after["ffstream_http_request_duration_seconds_count", (("method", method), ("route", route), ("status", status))]
 
     assert count("/feed", "POST", "202") == 1
     assert count("/feed", "POST", "422") == 1
     assert count("other", "GET", "404") == 1
     assert count("/metrics", "GET", "200") == 1
+    assert after["ffstream_learn_lag_seconds_count", ()] == 1, "one request was learned"
+    assert 0 < after["ffstream_learn_lag_seconds_sum", ()] < 60
+    for kind, times in {"wake": 10, "sleep": 2}.items():
+        assert after["ffstream_event_duration_seconds_count", (("kind", kind),)] == times
+    assert after["ffstream_state", (("ffstream_state", "ready"),)] == 1
+    assert after["ffstream_journal_size_bytes", ()] >= 250 * 64
+
+
+def test_a_request_is_followed_once(gateway, frames):
+    """However often it is repeated, and also when its frames are learned again after a failure."""
+    app = gateway.open()
+    tried = gateway.break_wake(lambda first: first == 26 and tried.count(26) < 2)
+    for _ in range(2):
+        app.feed(frames[0][:50], frames[1][:50], idempotency_key="one")
+    app.settle()
+    assert tried.count(26) == 2
+    found = figures(app)
+    assert found["ffstream_learn_lag_seconds_count", ()] == 1
+    assert found["ffstream_chain_openings_total", ()] == 2
 
 
 def test_metrics_asleep(gateway, frames):
@@ -121,7 +140,7 @@ def test_metrics_asleep(gateway, frames):
 def test_metrics_count_what_is_too_large(gateway):
     app = gateway.open(max_body=1000)
     app.post("/feed", bytes(2000))
-    counted = [labels for name, labels in figures(app) if name == "ffstream_http_seconds_count"]
+    counted = [labels for name, labels in figures(app) if name == "ffstream_http_request_duration_seconds_count"]
     assert any(("status", "413") in labels for labels in counted)
 
 
