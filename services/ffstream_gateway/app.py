@@ -14,6 +14,7 @@ from ffstream_gateway.looks import Looks
 from ffstream_gateway.metrics import Metrics, Timed
 from ffstream_gateway.moments import Moments
 from ffstream_gateway.origin import SameOrigin
+from ffstream_gateway.request_ids import RequestIds
 from ffstream_gateway.service import Service
 from ffstream_gateway.settings import Settings
 
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Gate, access=access)
     app.add_middleware(SameOrigin)
     app.add_middleware(Timed, metrics=metrics)
+    app.add_middleware(RequestIds)
     problems.install(app)
     app.include_router(routes.router)
     app.include_router(live.router)

@@ -1,5 +1,6 @@
 """Requests followed until their frames are learned, and events until they are through all layers: how long both take."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from prometheus_client import Histogram
 from ffstream.outcome import Dreamt, Learned, Outcome, Passed, Published
 from ffstream.stream.events import Recorded
 from ffstream.stream.journal import FrameRange
+from ffstream_gateway.request_ids import request_id
 
 LAGS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -18,13 +20,16 @@ DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 UNDER_WAY = 256
 """Events that are followed at once: more than there are credits. Those that a failure took from the chain are forgotten."""
 
+log = logging.getLogger(__name__)
+
 
 class Accepted(NamedTuple):
-    """A request whose frames are journaled: their numbers, and when that was."""
+    """A request whose frames are journaled: their numbers, when that was, and the request's name."""
 
     first: int
     last: int
     at: float
+    request_id: str | None
 
 
 class Sent(NamedTuple):
@@ -54,14 +59,16 @@ class Following:
         )
         self._accepted: deque[Accepted] = deque(maxlen=requests)
         self._sent: dict[int, Sent] = {}
-        self._through = 0
+        self._through = self._seq = 0
         self._changing = threading.Lock()
 
     def accept(self, frames: FrameRange) -> None:
         """Frames were journaled. May be called from any thread."""
+        accepted = Accepted(frames.first, frames.last, time.monotonic(), request_id())
+        log.info("accepted", extra={"first": frames.first, "last": frames.last})
         with self._changing:
-            self._accepted.append(Accepted(frames.first, frames.last, time.monotonic()))
-            self._learned_through(self._through)
+            self._accepted.append(accepted)
+        self._tell_learned()
 
     def send(self, recorded: Recorded) -> None:
         """An event is sent into the chain."""
@@ -75,13 +82,23 @@ class Following:
             if isinstance(outcome, Dreamt | Passed | Published):
                 continue
             if (sent := self._sent.pop(outcome.seq, None)) is not None:
-                self.durations.labels(sent.kind).observe(time.monotonic() - sent.at)
+                seconds = time.monotonic() - sent.at
+                self.durations.labels(sent.kind).observe(seconds)
+                log.debug("through", extra={"seq": outcome.seq, "kind": sent.kind, "seconds": round(seconds, 4)})
             if isinstance(outcome, Learned):
-                with self._changing:
-                    self._learned_through(int(outcome.ids[-1]))
+                self._through, self._seq = int(outcome.ids[-1]), outcome.seq
+                self._tell_learned()
 
-    def _learned_through(self, number: int) -> None:
-        """All frames up to ``number`` are learned, also when they are so for the second time."""
-        self._through = max(self._through, number)
-        while self._accepted and self._accepted[0].last <= self._through:
-            self.lag.observe(time.monotonic() - self._accepted.popleft().at)
+    def _tell_learned(self) -> None:
+        """All frames up to ``_through`` are learned, some perhaps once more, after a failure."""
+        while (accepted := self._next_learned()) is not None:
+            seconds = time.monotonic() - accepted.at
+            self.lag.observe(seconds)
+            told = {"seq": self._seq, "request_id": accepted.request_id, "first": accepted.first, "last": accepted.last}
+            log.info("learned", extra={**told, "seconds": round(seconds, 4)})
+
+    def _next_learned(self) -> Accepted | None:
+        with self._changing:
+            if self._accepted and self._accepted[0].last <= self._through:
+                return self._accepted.popleft()
+        return None

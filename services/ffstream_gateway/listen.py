@@ -1,7 +1,6 @@
 """Running the service in this program until it is told to stop."""
 
 import gc
-import logging
 import resource
 import socket
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from ffstream_gateway import logs
 from ffstream_gateway.app import create_app
 from ffstream_gateway.connection import Connection
 from ffstream_gateway.moments import Moments
@@ -90,7 +90,7 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
     """
     settings = Settings.load(flags, file)
     allow_connections()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings)
     run(lambda: create_app(settings), settings)
 
 
@@ -122,6 +122,7 @@ def run(make_app: Callable[[], ASGIApp], settings: Settings) -> None:
             ws_ping_timeout=PING_EVERY,
             ws_per_message_deflate=False,  # a few compressed bytes could be many messages of the largest size
         )
+        logs.adopt()
         answer_promptly()
         with suppress(KeyboardInterrupt):
             Server(config).run([listening])

@@ -1,5 +1,6 @@
 """Figures for Prometheus, read from the service when they are asked for."""
 
+import logging
 import platform
 import time
 from collections import deque
@@ -23,6 +24,11 @@ CLASSIFIED = 500
 
 STREAM = "/events"
 """A route whose answer takes as long as somebody listens: its time says nothing."""
+
+PROBES = ("/livez", "/readyz", "/metrics")
+"""Asked so often by machines that they are logged for debugging only."""
+
+log = logging.getLogger(__name__)
 
 
 class Metrics(Collector):
@@ -112,7 +118,7 @@ def _build(service: Service) -> dict[str, str]:
 
 
 class Timed:
-    """ASGI middleware that times every answer by its route, but for the stream of events."""
+    """ASGI middleware that times and logs every answer, by its route, but for the stream of events."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -135,6 +141,9 @@ class Timed:
         try:
             await self.app(scope, receive, watched)
         finally:
+            seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "other")
             if route != STREAM:
-                self.metrics.observe(route, scope["method"], status, time.perf_counter() - start)
+                self.metrics.observe(route, scope["method"], status, seconds)
+            asked = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 4)}
+            log.log(logging.DEBUG if route in PROBES else logging.INFO, "answered", extra=asked)

@@ -27,6 +27,7 @@ from ffstream.errors import (
     UnknownFrameError,
     UnknownSnapshotError,
 )
+from ffstream_gateway.request_ids import HEADER, request_id
 
 MEDIA_TYPE = "application/problem+json"
 PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
@@ -163,7 +164,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:
-        return Problem(500, "internal", f"{type(error).__name__}: {error}").answer()
+        """Answered outside of all middleware."""
+        headers = {HEADER: request_id() or ""}
+        return Problem(500, "internal", f"{type(error).__name__}: {error}", headers=headers).answer()
 
 
 def _invalid(first: Mapping[str, Any]) -> Problem:

@@ -10,6 +10,7 @@ from enum import Enum
 from functools import partial
 
 import torch
+from structlog.contextvars import bind_contextvars
 
 from ffstream.config import NetworkConfig
 from ffstream.drift import DriftConfig
@@ -206,6 +207,7 @@ class Service:
                 self._something_to_do.clear()
 
     def _look(self, outcomes: list[Outcome]) -> None:
+        bind_contextvars(epoch=self.stream.epoch, seq=self.stream.progress.seq)
         if any(isinstance(outcome, Restored) for outcome in outcomes):
             self.recent.keep(self.stream.sequencer.lineage.holds)
         self.recent.observe(outcomes, self.stream.progress)

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     power_safe: bool = False
     drain_seconds: float = Field(60.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def keys_file(self) -> Path:

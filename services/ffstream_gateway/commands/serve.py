@@ -67,6 +67,7 @@ def serve(
     power_safe: Annotated[bool | None, typer.Option(help="Make accepted frames survive a power cut.")] = None,
     drain_seconds: Annotated[float | None, typer.Option(help="To learn what waits, when told to stop. [60]")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [warning]")] = None,
+    log_format: Annotated[str | None, typer.Option(help="Of log lines: text, or json. [text]")] = None,
 ) -> None:
     """Serve over HTTP: learn what is fed, classify what is asked. Ctrl-C stops it in order."""
     interruptible(signal.SIGINT, signal.SIGTERM)
