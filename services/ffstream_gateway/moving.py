@@ -61,7 +61,9 @@ def pictures(source: str, width: int, height: int, rate: float | None = None) ->
     av = _pyav()
     due = 0.0
     try:
-        with av.open(f"{CAMERA}{source}", format="v4l2") if source.isdecimal() else av.open(source) as container:
+        camera = {"file": f"{CAMERA}{source}", "format": "v4l2"}
+        given = camera if source.isdecimal() else {"file": source, "metadata_errors": "replace"}
+        with av.open(**given) as container:
             for number, frame in enumerate(container.decode(video=0)):
                 at = float(number if frame.time is None else frame.time)
                 if rate is not None and at < due:

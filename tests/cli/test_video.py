@@ -38,6 +38,13 @@ def test_pictures_are_grey_small_and_in_time(film):
     assert all(one.pixels[3] < other.pixels[3] for one, other in zip(seen[::4], seen[4::4], strict=False))
 
 
+def test_names_in_a_film_need_not_be_text(film, tmp_path):
+    odd = tmp_path / "odd.mp4"
+    odd.write_bytes(film.read_bytes().replace(b"VideoHandler", b"Video\xff\xfendler"))
+    assert odd.read_bytes() != film.read_bytes()
+    assert len(list(pictures(str(odd), 4, 2))) == 20
+
+
 def test_fewer_pictures_a_second(film):
     at = [each.at for each in pictures(str(film), 4, 2, rate=5.0)]
     np.testing.assert_allclose(at, [0.0, 0.2, 0.4, 0.6, 0.8], atol=0.051)
