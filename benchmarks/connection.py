@@ -13,7 +13,7 @@ RECEIVED_AT_ONCE = 1 << 16
 
 def request(verb: str, path: str, body: bytes = b"", kind: str = "application/x-npy") -> bytes:
     """A whole HTTP request, ready to be sent as often as one likes."""
-    head = f"{verb} {path} HTTP/1.1\r\nHost: loopback\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{verb} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
