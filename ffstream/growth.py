@@ -14,9 +14,9 @@ Directions of the curvature are 0 in new places, which count as the rest does; t
 average of weights counts no more than :data:`RECENT` updates from then on, which keeps its window short enough to show soon
 what has been learned since.
 
-On scikit-learn's digits, columns drawn as in a new layer cost known labels up to 7 points of accuracy by goodness at once, these
-none to one. A tenth label, after nine were learned from 10,000 frames, is read in one pass from 93 % of its frames 1,000 frames
-later; with averages that count on from 33 %.
+On scikit-learn's digits, columns drawn as in a new layer cost known labels up to 7 points of accuracy by goodness at once,
+these none to one. A tenth label, after nine were learned from 10,000 frames, is read in one pass from 93 % of its frames after
+1,000 more; with averages that count on from 33 %.
 """
 
 from collections.abc import Sequence

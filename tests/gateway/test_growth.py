@@ -4,6 +4,7 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ffstream.client.answers import Status, read
 from ffstream.errors import ConfigError
 from ffstream.stream.events import Grow
 from ffstream_gateway.service import State
@@ -15,6 +16,11 @@ FIRST, MOST = 4, 10
 def figure(app, name):
     families = text_string_to_metric_families(app.http.get("/metrics").text)
     return next(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
+def told(app):
+    """What ``ffstream status`` says."""
+    return describe(read(app.http.get("/status").content, Status))
 
 
 def shown(app):
@@ -47,7 +53,7 @@ def test_new_labels_are_learned_and_told_of(app, frames, known, shows):
     app.accepted(known[0][:40], known[1][:40])
     app.settle()
     assert (app.get("/status")["network"]["classes"], app.get("/status")["max_classes"]) == (FIRST, MOST)
-    assert "labels     4, and room for 6 more" in list(describe(app.get("/status")))
+    assert "labels     4, and room for 6 more" in list(told(app))
     shows(app, FIRST)
     assert figure(app, "ffstream_classes") == FIRST
     assert len(app.classify(frames[0][:2]).json()["scores"][0]) == FIRST
@@ -55,7 +61,7 @@ def test_new_labels_are_learned_and_told_of(app, frames, known, shows):
     app.http.post("/sleep", json={"dreams": 100})
     app.settle()
     assert (app.get("/status")["network"]["classes"], app.get("/status")["max_classes"]) == (MOST, MOST)
-    assert "labels     10" in list(describe(app.get("/status")))
+    assert "labels     10" in list(told(app))
     assert figure(app, "ffstream_classes") == MOST
     shows(app, MOST)
     assert sum(map(sum, app.get("/recent")["confusion"]["counts"])) == 140
