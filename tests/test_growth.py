@@ -21,6 +21,7 @@ DIGITS = NetworkConfig(inputs=64, classes=10, units=(200, 200), batch=25, memory
 MARGIN = {Method.ONE_PASS: 0.02, Method.SHORTLIST: 0.03, Method.GOODNESS: 0.03}
 """By how much a network that has grown may answer worse."""
 
+
 class Learner:
     """A network fed with digits; it sleeps after every fifth micro-batch."""
 
