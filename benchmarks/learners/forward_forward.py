@@ -25,6 +25,7 @@ OWN = (
     "drift",
     "change",
     "standardize",
+    "average_span",
     "stream",
 )
 """Constants of a run that are not fields of the layer's configuration."""

@@ -88,6 +88,6 @@ LEARNERS: dict[str, Callable[[Constants, int], Any]] = {
     "adaptive random forest": lambda constants, seed: forest.ARFClassifier(seed=seed),
     "aggregated Mondrian forest": lambda constants, seed: forest.AMFClassifier(seed=seed),
     "Hoeffding adaptive tree": lambda constants, seed: tree.HoeffdingAdaptiveTreeClassifier(seed=seed),
-    "k nearest neighbours": lambda constants, seed: _scaled(neighbors.KNNClassifier()),
+    "k nearest neighbours": lambda constants, seed: _scaled(neighbors.KNNClassifier(engine=neighbors.SWINN(seed=seed))),
     "softmax regression": lambda constants, seed: _scaled(linear_model.SoftmaxRegression(optim.SGD(constants["rate"]))),
 }
