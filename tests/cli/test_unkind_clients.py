@@ -63,7 +63,7 @@ def connect_deaf(run):
     """A WebSocket by hand, with little room for what comes in."""
     connection = connect(run)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    head = "GET /feed HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head = "GET /feed HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     connection.sendall(f"{head}Sec-WebSocket-Key: {'x' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
     assert b" 101 " in connection.recv(4096)
     return connection
@@ -79,7 +79,8 @@ def test_clients_that_die_in_the_middle_of_a_body(serving):
     run, client = serving
     data = load("digits")
     body = npy(data.x[:200]) + npy(data.y[:200])
-    head = f"POST /feed HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    of_it = f"Content-Type: application/x-npy\r\nContent-Length: {len(body)}"
+    head = f"POST /feed HTTP/1.1\r\nHost: 127.0.0.1\r\n{of_it}\r\n\r\n".encode()
     for share in np.linspace(0, 0.99, 30):
         connection = connect(run)
         connection.sendall(head + body[: int(share * len(body))])
@@ -111,7 +112,7 @@ def test_clients_that_say_nothing(serving):
         for number in range(SILENT):
             connection = silent.enter_context(connect(run))
             if number % 2:
-                connection.sendall(b"POST /feed HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n")
+                connection.sendall(b"POST /feed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n")
         with Client(client.url) as late:
             late.feed(data.x[:200], data.y[:200])
             assert learned(late, 200).accepted == 200
