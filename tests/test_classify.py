@@ -40,7 +40,7 @@ def rows_of_all_layers(reader, frame, label):
     """Activities and normalized activities of one frame with one label vector, layer by layer, from the equations."""
     strength = reader.config.label_strength * len(frame) ** 0.5
     x = unit(torch.cat([unit(frame), strength * label]))
-    for weights, _ in reader.stages:
+    for weights in (stage.layer for stage in reader.stages):
         a = (weights[:, :-1] @ x + weights[:, -1]).clamp(min=0)
         x = torch.cat([unit(half) for half in halves(a)])
         yield a, x
@@ -49,7 +49,7 @@ def rows_of_all_layers(reader, frame, label):
 def logits_of(reader, frame):
     neutral = torch.full((reader.config.classes,), 1 / reader.config.classes)
     passed = rows_of_all_layers(reader, frame, neutral)
-    return sum(readout @ x for (_, readout), (_, x) in zip(reader.stages, passed, strict=True))
+    return sum(stage.readout @ x for stage, (_, x) in zip(reader.stages, passed, strict=True))
 
 
 def goodness_of(reader, frame, label):
