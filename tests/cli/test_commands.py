@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from ffstream.client import Client, Schedule, SleepPlanned, Status
@@ -132,28 +132,27 @@ def test_a_watched_service_that_goes_away_and_comes_back(ffstream, server):
     assert [json.loads(line)["state"] for line in lines_until(run, 3)] == ["ready", "unreachable", "ready"]
 
 
-@pytest.mark.skipif(shutil.which("script") is None, reason="needs util-linux's script")
-def test_on_a_terminal_the_status_stays_in_place_and_bars_move(client, tmp_path):
-    def on_a_terminal(command, *, interrupted=False):
-        quoted = f"{sys.executable} -m ffstream_gateway {command} --url {client.url}"
+def test_on_a_terminal_the_status_stays_in_place_and_bars_move(client):
+    def on_a_terminal(*command, interrupted=False):
+        here, there = os.openpty()
         run = subprocess.Popen(
-            ["script", "-qec", quoted, tmp_path / "seen"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "ffstream_gateway", *command, "--url", client.url], stdin=there, stdout=there, stderr=there
         )
-        seen = tmp_path / "seen"
-        if interrupted:
-            end = time.monotonic() + 30
-            while not seen.exists() or seen.read_text().count("classifying as of") < 3:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            (child,) = psutil.Process(run.pid).children()
-            child.send_signal(signal.SIGINT)
+        os.close(there)
+        seen = ""
+        with os.fdopen(here, "rb", buffering=0) as terminal, suppress(OSError):  # EIO: the other end has closed
+            while part := terminal.read(65536):
+                seen += part.decode()
+                if interrupted and seen.count("classifying as of") >= 3:
+                    run.send_signal(signal.SIGINT)
+                    interrupted = False
         assert run.wait(30) == 0
-        return seen.read_text()
+        return seen
 
-    shown = on_a_terminal("status --watch --interval 0.05", interrupted=True)
+    shown = on_a_terminal("status", "--watch", "--interval", "0.05", interrupted=True)
     assert "\x1b[1A" in shown, "the cursor goes up again"
-    assert "359/359" in on_a_terminal("classify digits")
-    assert "100/100 frames" in on_a_terminal("feed digits --limit 100")
+    assert "359/359" in on_a_terminal("classify", "digits")
+    assert "100/100 frames" in on_a_terminal("feed", "digits", "--limit", "100")
 
 
 def test_a_bench_asks_before_it_feeds(ask, client):
