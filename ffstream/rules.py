@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ffstream import sweep
 from ffstream.config import LayerConfig
 from ffstream.curvature import Curvature
 from ffstream.polarity import Polarity
@@ -163,16 +164,21 @@ class CurvatureRule:
         """See :class:`Rule`."""
         config = self.config
         steered, format = self.curvature.precondition(x), config.format
-        direction = ((delta / batch).to(format).t() @ steered.to(format)).float()
-        momentum, span = config.momentum**share, self._span(polarity, share)
-        self.velocity.lerp_(direction, 1 - momentum)
-        if config.memory_weight:
-            own, other = self.memory[polarity], self.memory[polarity.other]
-            self.velocity.add_(other, alpha=config.memory_weight * (1 - momentum))
-            decay = (1 - 1 / span) ** share
-            own.lerp_(direction, 1 - decay)
-            other.mul_(decay)
-        _move(weights, self.spectrum.clip(self.velocity), config, share)
+        direction = (delta / batch).to(format).t() @ steered.to(format)
+        turn, span = 1 - config.momentum**share, self._span(polarity, share)
+        keep = (1 - 1 / span) ** share
+        velocity = sweep.fold(
+            direction,
+            self.velocity,
+            self.memory[polarity],
+            self.memory[polarity.other],
+            turn=turn,
+            weight=config.memory_weight * turn,
+            learn=1 - keep,
+            keep=keep,
+        )
+        _shrink(weights, config, share)
+        sweep.move(weights, self.velocity, self.spectrum.cut(velocity), config.rate * share)
 
     def forget(self) -> None:
         """See :class:`Rule`."""
@@ -205,10 +211,14 @@ class CurvatureRule:
 
 def _move(weights: Tensor, velocity: Tensor, config: LayerConfig, share: float) -> None:
     """``W <- W + rate (v - weight_cost W)``, the bias free of the cost."""
-    rate = config.rate * share
+    _shrink(weights, config, share)
+    weights.add_(velocity, alpha=config.rate * share)
+
+
+def _shrink(weights: Tensor, config: LayerConfig, share: float) -> None:
+    """The weight cost's part of a move."""
     if config.weight_cost:
-        weights[:, :-1].mul_(1 - rate * config.weight_cost)
-    weights.add_(velocity, alpha=rate)
+        weights[:, :-1].mul_(1 - config.rate * share * config.weight_cost)
 
 
 def make_rule(inputs: int, units: int, config: LayerConfig) -> Rule:

@@ -43,31 +43,30 @@ class SpectrumClip:
         self.left = torch.zeros(units, directions)
         self.clips = torch.zeros((), dtype=torch.int64)
 
-    def clip(self, update: Tensor) -> Tensor:
-        """A copy of ``update`` [units, inputs], clipped."""
-        rounded = update.to(self.format)
+    def cut(self, update: Tensor) -> Tensor:
+        """What is to be added to ``update``; both [units, inputs], in ``format``."""
         self.clips += 1
         if self.clips <= TURN_ALL or self.clips % TURN_EVERY == 0:
-            self._turn(rounded)
-        right = self._seen(rounded)
+            self._turn(update)
+        right = self._seen(update)
         singular = right.norm(dim=1).clamp(min=1e-30)
         level = torch.maximum(singular.amin(), singular.amax() / STEEPEST)
         cut = (level / singular).clamp(max=1) - 1
         change: Tensor = (self.left * cut).to(self.format) @ right.to(self.format)
-        return change.float().add_(update)
+        return change
 
-    def _turn(self, rounded: Tensor) -> None:
+    def _turn(self, update: Tensor) -> None:
         """``left`` [units, r] and ``basis`` [inputs, r]: the singular vectors of the update as it is now."""
-        left, _ = torch.linalg.qr((rounded @ self.basis.to(self.format)).float())
-        seen = (left.to(self.format).t() @ rounded).float()
+        left, _ = torch.linalg.qr((update @ self.basis.to(self.format)).float())
+        seen = (left.to(self.format).t() @ update).float()
         energies, rotation = torch.linalg.eigh((seen @ seen.t()).double())
         singular = energies.clamp(min=0).sqrt().float()
         self.left.copy_(left @ rotation.float())
         self.basis.copy_((rotation.float().t() @ seen / singular.clamp(min=1e-30)[:, None]).t())
 
-    def _seen(self, rounded: Tensor) -> Tensor:
+    def _seen(self, update: Tensor) -> Tensor:
         """``U' v`` [r, inputs]."""
-        return (self.left.to(self.format).t() @ rounded).float()
+        return (self.left.to(self.format).t() @ update).float()
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""

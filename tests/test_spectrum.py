@@ -15,7 +15,7 @@ def update(singular, units=64, inputs=80, seed=0):
 def followed(clip, matrix, updates=10):
     """What comes out once the directions have been found."""
     for _ in range(updates):
-        out = clip.clip(matrix)
+        out = matrix + clip.cut(matrix)
     return out
 
 
