@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from benchmarks.ledger import Ledger
+from benchmarks.ledger import SAME, Ledger
 from benchmarks.runs import Run, execute
 
 RUN = Run("ffstream", {"phase": 2}, units=(20, 20), batch=50, frames=600)
@@ -29,6 +29,20 @@ def test_other_data_is_another_run(tmp_path, digits):
     np.savez(tmp_path / "turned.npz", x=digits.x[::-1], y=digits.y[::-1], x_test=digits.x_held, y_test=digits.y_held)
     turned = Ledger(tmp_path / "ledger.jsonl", str(tmp_path / "turned.npz"))
     assert turned.settings(RUN) != Ledger(tmp_path / "ledger.jsonl", "digits").settings(RUN)
+
+
+@pytest.mark.parametrize(("moved", "stands"), [(0.1 * SAME, True), (10 * SAME, False)])
+def test_a_record_of_another_processor_stands_and_one_of_another_library_does_not(tmp_path, moved, stands):
+    path = tmp_path / "ledger.jsonl"
+    settings = Ledger(path, "digits").settings(RUN)
+    settings["fingerprint"] = [number + moved for number in settings["fingerprint"]]
+    path.write_text(json.dumps({"settings": settings, "figures": {"seconds": 7.0}}) + "\n")
+    assert (RUN in Ledger(path, "digits")) is stands
+
+
+def test_the_fingerprint_tells_a_constant_that_has_changed():
+    seen = [Run("ffstream", {"phase": 10, "damping": damping}).settings()["fingerprint"] for damping in (0.2, 0.21)]
+    assert max(abs(one - other) for one, other in zip(*seen, strict=True)) > 3 * SAME
 
 
 def test_fresh_measures_again(tmp_path):
