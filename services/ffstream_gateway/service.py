@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import Future
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import torch
 from structlog.contextvars import bind_contextvars
@@ -232,8 +233,11 @@ def _seq(recorded: Recorded | None) -> int:
 
 def _open_stream(settings: Settings, network: NetworkConfig, following: Following) -> Stream:
     """The folder's stream, with its chain still to be started."""
+    where: dict[str, Any] = {}
     if settings.chain == "ray":
-        from ffstream.actors import open_stream
+        from ffstream.actors import Placement, open_stream
+
+        where = {"placement": Placement(settings.placement, settings.resources), "node_ip": settings.node_ip}
     else:
         open_stream = Stream.in_process
     return open_stream(
@@ -248,4 +252,5 @@ def _open_stream(settings: Settings, network: NetworkConfig, following: Followin
         max_classes=settings.max_classes,
         sending=following.send,
         start=False,
+        **where,
     )
