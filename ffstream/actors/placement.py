@@ -90,10 +90,18 @@ class Seats:
             bundles = [dict(self._placement.of(f"layer-{index}")) for index in range(self._depth)]
             self._group = placement_group(bundles, strategy=self._placement.strategy.upper())
         end = time.monotonic() + ROOM_WITHIN
-        while not self._group.wait(LOOK_EVERY):
+        while not self._has_room(self._group):
             watch()
             if time.monotonic() > end:
                 raise ChainError(f"the cluster has no room for the layers: expected {self.wanted()}, got {free()}")
+
+    def _has_room(self, group: PlacementGroup) -> bool:
+        """Whether all layers have a place; waits a moment for it. Places on a node that was lost are looked for anew by Ray."""
+        try:
+            return group.wait(LOOK_EVERY)
+        except Exception as error:  # Ray knows no narrower one
+            self.forget()
+            raise ChainError(f"the cluster has forgotten the layers' places: {error}") from error
 
     def options(self, part: str) -> dict[str, Any]:
         """With which Ray puts a part in its place."""

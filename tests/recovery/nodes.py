@@ -31,7 +31,7 @@ def main() -> None:
         cluster.add_node(node_ip_address=f"127.0.0.{number + 2}", num_cpus=int(count), wait=number == 0, **first)
     cluster.wait_for_nodes()
     raylets = {node.node_ip_address: node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()}
-    print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
+    print(json.dumps({"address": cluster.address, "raylets": dict(sorted(raylets.items()))}), flush=True)
     sys.stdin.read()
     cluster.shutdown()
 
