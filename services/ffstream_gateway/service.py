@@ -22,6 +22,7 @@ from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
 from ffstream_gateway.following import Following
+from ffstream_gateway.readers import Readers
 from ffstream_gateway.recent import Recent
 from ffstream_gateway.settings import Settings
 
@@ -79,6 +80,7 @@ class Service:
         except BaseException:
             self._lock.free()
             raise
+        self.readers = Readers(settings.readers, self.stream.reader)
         self._changing = threading.Lock()
         self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
@@ -208,6 +210,7 @@ class Service:
                 self._something_to_do.clear()
 
     def _look(self, outcomes: list[Outcome]) -> None:
+        self.readers.publish(self.stream.reader)
         bind_contextvars(epoch=self.stream.epoch, seq=self.stream.progress.seq)
         if any(isinstance(outcome, Restored) for outcome in outcomes):
             self.recent.keep(self.stream.sequencer.lineage.holds)

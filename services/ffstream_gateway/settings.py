@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     placement: Literal["pack", "spread"] = "pack"
     resources: Annotated[dict[str, dict[str, float]], NoDecode, Field(default_factory=dict)]
     node_ip: str | None = None
+    readers: int = Field(0, ge=0, le=256)
     task: Literal["frames", "sequence", "unsupervised"] = "frames"
     alphabet: str = "letters"
     context: int = Field(10, ge=1)

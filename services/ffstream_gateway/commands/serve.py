@@ -43,6 +43,7 @@ def serve(
         typer.Option(help='Kept for parts there, like {"layers": {"CPU": 1}, "layer-0": {"GPU": 1}}. [1 CPU a layer]'),
     ] = None,
     node_ip: Annotated[str | None, typer.Option(help="Node to join it at, where this machine has several. [any]")] = None,
+    readers: Annotated[int | None, typer.Option(help="Processes that answer /classify beside this one. [0]")] = None,
     task: Annotated[TaskName | None, typer.Option(help="What a new network learns. [frames]")] = None,
     alphabet: Annotated[
         str | None, typer.Option(help="Of a sequence: letters, bytes, tokens:N or the characters. [letters]")
