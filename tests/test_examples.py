@@ -48,4 +48,10 @@ def test_deployed_settings_are_the_defaults(monkeypatch):
         monkeypatch.delenv(name)
     file = ROOT / "deploy/ffstream.toml"
     assert Settings.load({}, file).model_dump() == Settings.load({}).model_dump()
-    assert set(tomllib.loads(file.read_text())) == set(Settings.model_fields) - {"like", "alphabet", "context", "keys"}
+    assert set(tomllib.loads(file.read_text())) == set(Settings.model_fields) - {
+        "like",
+        "alphabet",
+        "context",
+        "keys",
+        "node_ip",
+    }

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from ffstream.actors.layer_actor import Publication
-from ffstream.actors.part import Guard, Pulse, Saver
+from ffstream.actors.part import Blob, Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.change import change_dreamer
 from ffstream.config import NetworkConfig
@@ -20,7 +20,7 @@ from ffstream.message import BUNDLE, Batch, Message
 from ffstream.outcome import Changed, Passed, Restored, Saved
 from ffstream.stage import restore
 from ffstream.stream.events import Barrier, Change, Recorded, Restore, Sleep
-from ffstream.stream.snapshot import Manifest, read_part
+from ffstream.stream.snapshot import Manifest, folder_of, read_part, write_blob
 from ffstream.stream.sqlite_journal import SqliteJournal
 
 
@@ -81,7 +81,7 @@ class DreamerActor:
     Args:
         config: of the network.
         journal: file of the SQLite journal.
-        snapshots: folder that all actors see.
+        snapshots: folder on the driver's disk, which is this actor's too.
     """
 
     def __init__(self, config: NetworkConfig, journal: Path, snapshots: Path) -> None:
@@ -90,7 +90,7 @@ class DreamerActor:
         self.recall = SqliteJournal(journal, config.inputs, read_only=True).recall
         self.saver = Saver(self.guard, snapshots)
         self.now = Epoch(0, Dreamer(config, self.recall), None)
-        self._saving = threading.Lock()
+        self._saving, self._keeping = threading.Lock(), threading.Lock()
 
     @ray.method(concurrency_group="learn")
     def open(self, epoch: int, first: Any, start: Manifest | None) -> None:
@@ -162,6 +162,16 @@ class DreamerActor:
         """A publish marker has passed all layers."""
         if epoch == self.now.number:
             self.now.outbox.put(publication)
+
+    @ray.method(concurrency_group="ctl")
+    def keep(self, epoch: int, seq: int, part: str, blob: Blob) -> None:
+        """Write the part of snapshot ``seq`` of a layer that has another disk."""
+        with self._keeping:
+            if epoch != self.now.number:
+                return
+            with self.guard():
+                sha256 = write_blob(folder_of(self.saver.snapshots, seq), part, blob.tobytes())
+        self._saved(epoch, seq, part, sha256)
 
     @ray.method(concurrency_group="ctl")
     def saved(self, epoch: int, seq: int, part: str, sha256: str) -> None:

@@ -11,14 +11,14 @@ import ray
 import torch
 from numpy.typing import NDArray
 
-from ffstream.actors.part import Guard, Pulse, Saver
+from ffstream.actors.part import Blob, Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.change import changed_stage
 from ffstream.config import NetworkConfig
 from ffstream.message import Batch, Message, Position
 from ffstream.stage import Stage, StageWeights, restore
 from ffstream.stream.events import Barrier, Change, Recorded
-from ffstream.stream.snapshot import Manifest, read_part
+from ffstream.stream.snapshot import Manifest
 
 T = TypeVar("T", Batch, Message)
 FETCHED_WITHIN = 15.0
@@ -57,7 +57,7 @@ class LayerActor:
     Args:
         config: of the network.
         index: of the layer, from 0.
-        snapshots: folder that all actors see.
+        snapshots: folder on the driver's disk.
     """
 
     def __init__(self, config: NetworkConfig, index: int, snapshots: Path) -> None:
@@ -67,7 +67,9 @@ class LayerActor:
         self.epoch = 0
 
     @ray.method(concurrency_group="learn")
-    def open(self, epoch: int, above: Any, dreamer: Any, start: Manifest | None) -> None:
+    def open(
+        self, epoch: int, above: Any, dreamer: Any, start: Manifest | None, away: bool = False, blob: Blob | None = None
+    ) -> None:
         """Begin an epoch.
 
         Args:
@@ -75,13 +77,16 @@ class LayerActor:
             above: the next layer's actor, or the dreamer's for the last.
             dreamer: who collects what snapshots consist of.
             start: snapshot to begin from.
+            away: whether this is not where the snapshots are.
+            blob: what is to be known of ``start``, when it is.
         """
         with self.guard():
-            self.saver.report_to(functools.partial(dreamer.saved.remote, epoch))
+            hand_over = functools.partial(dreamer.keep.remote, epoch) if away else None
+            self.saver.report_to(functools.partial(dreamer.saved.remote, epoch), hand_over)
             self.epoch, self.above = epoch, above
             self.stage = Stage(self.config if start is None else start.network(self.config), self.index)
             if start is not None:
-                restore(self.stage.state(), read_part(self.saver.snapshots, start, self.guard.name))
+                restore(self.stage.state(), self.saver.saved(start, blob))
 
     @ray.method(concurrency_group="learn")
     def enter(self, epoch: int, *bundle: Packed) -> None:

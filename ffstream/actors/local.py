@@ -59,7 +59,7 @@ class LocalRay:
         _sweep(Path(place))
         self._folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
         try:
-            with _same_answer_to_sigterm():
+            with same_answer_to_sigterm():
                 self._init(self._folder)
             started = {server.name(): server for server in servers()}
             self._watches = [watch_gcs(started[GCS]), watch_raylet(started[RAYLET])]
@@ -120,7 +120,7 @@ def _sweep(place: Path) -> None:
 
 
 @contextmanager
-def _same_answer_to_sigterm() -> Iterator[None]:
+def same_answer_to_sigterm() -> Iterator[None]:
     """Ray answers SIGTERM with a stack trace of its own first; this puts back what the program had."""
     get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
     get.restype, put.argtypes, put.restype = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p

@@ -1,16 +1,21 @@
-"""The front door: a stream whose layers run as Ray actors on this machine."""
+"""The front door: a stream whose layers run as Ray actors, on this machine or on the cluster that RAY_ADDRESS names."""
 
 from pathlib import Path
 from typing import Any
 
 from ffstream.actors.chain import RayChain
 from ffstream.actors.crew import Crew
+from ffstream.actors.joined import JoinedRay, address, namespace_of
 from ffstream.actors.local import LocalRay
+from ffstream.actors.placement import Placement, Seats
 from ffstream.config import NetworkConfig
+from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
 from ffstream.stream.snapshot import Manifest
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS, Stream
+
+PACKED = Placement()
 
 
 def open_stream(
@@ -19,32 +24,48 @@ def open_stream(
     *,
     folder: Path,
     power_safe: bool = False,
+    placement: Placement = PACKED,
+    node_ip: str | None = None,
     **options: Any,
 ) -> Stream:
     """A stream like :meth:`Stream.in_process`, every layer and the dreamer in a process of its own.
 
-    Ray is started unless the program has started it, and stopped with the stream.
+    Ray is started unless the program has started it, and stopped with the stream. Where ``RAY_ADDRESS`` names a cluster it is
+    joined instead, and left when the stream is closed; journal and snapshots stay on this machine's disk all the same.
 
     Args:
         config: of the network.
         schedule: when to sleep.
         folder: where journal and snapshots live; a later stream on it goes on from there.
         power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
+        placement: where the layers are on a cluster.
+        node_ip: address of the cluster's node to join at, where this machine has several.
         options: see :class:`~ffstream.stream.stream.Stream`.
+
+    Raises:
+        ConfigError: when another placement is given and there is no cluster, or it does not fit the network.
     """
+    cluster = address()
+    placement.check(config.depth)
+    if cluster is None and placement != PACKED:
+        raise ConfigError(f"placement: got {placement}, but RAY_ADDRESS names no cluster: all layers are on this machine")
     folder = folder.absolute()
     journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
     snapshots = folder / SNAPSHOTS
-    local = LocalRay()
-    crew = Crew(config, journal.path, snapshots, local.check)
+    runs: LocalRay | JoinedRay = LocalRay()
+    seats = None
+    if cluster is not None:
+        namespace = namespace_of(folder)
+        runs, seats = JoinedRay(cluster, namespace, node_ip), Seats(placement, config.depth, namespace)
+    crew = Crew(config, journal.path, snapshots, runs.check, seats)
 
     def open_chain(start: Manifest | None) -> RayChain:
-        if local.open():
+        if runs.open():
             crew.forget()
         return RayChain(crew, start)
 
     def closing() -> None:
         crew.close()
-        local.close()
+        runs.close()
 
     return Stream(config, open_chain, journal, schedule, snapshots=snapshots, closing=closing, **options)

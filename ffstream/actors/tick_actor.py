@@ -6,7 +6,7 @@ from typing import Any
 import ray
 
 from ffstream.actors.layer_actor import LayerActor, Publication
-from ffstream.actors.part import Guard, Pulse, Saver
+from ffstream.actors.part import Blob, Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.change import changed_network
 from ffstream.config import NetworkConfig
@@ -64,7 +64,7 @@ class TickActor:
     Args:
         config: of the network.
         index: of the layer, from 0.
-        snapshots: folder that all actors see.
+        snapshots: folder on the driver's disk.
     """
 
     def __init__(self, config: NetworkConfig, index: int, snapshots: Path) -> None:
@@ -74,7 +74,16 @@ class TickActor:
         self.saver: Saver = self.layer.saver
 
     @ray.method(concurrency_group="learn")
-    def open(self, epoch: int, below: Any, above: Any, dreamer: Any, start: Manifest | None) -> None:
+    def open(
+        self,
+        epoch: int,
+        below: Any,
+        above: Any,
+        dreamer: Any,
+        start: Manifest | None,
+        away: bool = False,
+        blob: Blob | None = None,
+    ) -> None:
         """Begin an epoch.
 
         Args:
@@ -83,8 +92,10 @@ class TickActor:
             above: the layer above, or the dreamer for the last.
             dreamer: who collects what snapshots consist of.
             start: snapshot to begin from.
+            away: whether this is not where the snapshots are.
+            blob: what is to be known of ``start``, when it is.
         """
-        self.layer.open(epoch, above, dreamer, start)
+        self.layer.open(epoch, above, dreamer, start, away, blob)
         mail = Mail(epoch, self.layer, below, above, is_last=self.index == self.config.depth - 1)
         self.entering: NetworkConfig = self.layer.stage.config
         self.pacer = Pacer(self.layer.stage, mail)

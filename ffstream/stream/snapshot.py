@@ -61,7 +61,16 @@ def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
     Returns:
         The sha256 of the file.
     """
-    blob = save({key: tensor.contiguous() for key, tensor in state.items()})
+    return write_blob(folder, name, to_blob(state))
+
+
+def to_blob(state: Mapping[str, Tensor]) -> bytes:
+    """One part's tensors as the bytes of its file."""
+    return save({key: tensor.contiguous() for key, tensor in state.items()})
+
+
+def write_blob(folder: Path, name: str, blob: bytes) -> str:
+    """Write the file of one part; answers as :func:`write_part`."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / f"{name}.safetensors", blob)
     return hashlib.sha256(blob).hexdigest()
@@ -99,7 +108,7 @@ def manifests(root: Path, config: str) -> Iterator[Manifest]:
         try:
             manifest = read_manifest(root, seq)
             for name in manifest.files:
-                _checked_blob(root, manifest, name)
+                read_blob(root, manifest, name)
         except SnapshotError as error:
             log.warning("snapshot %s passed over: %s", seq, error)
             continue
@@ -145,7 +154,24 @@ def read_part(root: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
     Raises:
         SnapshotError: when the file is missing or is not the one that was written.
     """
-    return load(_checked_blob(root, manifest, name))
+    return from_blob(read_blob(root, manifest, name))
+
+
+def read_blob(root: Path, manifest: Manifest, name: str) -> bytes:
+    """Read the file of one part; raises as :func:`read_part`."""
+    path = folder_of(root, manifest.seq) / f"{name}.safetensors"
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise SnapshotError(f"{path}: {error.strerror}") from error
+    if hashlib.sha256(blob).hexdigest() != manifest.files[name]:
+        raise SnapshotError(f"{path}: its sha256 is not the one in the manifest")
+    return blob
+
+
+def from_blob(blob: bytes) -> dict[str, Tensor]:
+    """The inverse of :func:`to_blob`."""
+    return load(blob)
 
 
 def digest(state: Mapping[str, Tensor]) -> str:
@@ -164,17 +190,6 @@ def _numbers(root: Path) -> list[int]:
 def _sha256(content: Mapping[str, Any]) -> str:
     """Of a manifest's content, in the order in which it is written."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _checked_blob(root: Path, manifest: Manifest, name: str) -> bytes:
-    path = folder_of(root, manifest.seq) / f"{name}.safetensors"
-    try:
-        blob = path.read_bytes()
-    except OSError as error:
-        raise SnapshotError(f"{path}: {error.strerror}") from error
-    if hashlib.sha256(blob).hexdigest() != manifest.files[name]:
-        raise SnapshotError(f"{path}: its sha256 is not the one in the manifest")
-    return blob
 
 
 def _write_whole(path: Path, blob: bytes) -> None:

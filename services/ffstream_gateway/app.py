@@ -35,7 +35,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.open()
+        service.readers.open()
         yield
+        await service.readers.close()
         await run_in_threadpool(service.close)
 
     app = FastAPI(

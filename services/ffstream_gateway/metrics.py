@@ -67,6 +67,8 @@ class Metrics(Collector):
         yield CounterMetricFamily("ffstream_dreams", "Negatives learned in sleep.", value=progress.dreams)
         yield CounterMetricFamily("ffstream_sleeps", "Sleeps slept.", value=progress.sleeps)
         yield CounterMetricFamily("ffstream_drifts", "Times that the stream was found to have changed.", value=progress.drifts)
+        restarts = self.service.readers.restarts
+        yield CounterMetricFamily("ffstream_reader_restarts", "Readers that died and were replaced.", value=restarts)
         yield CounterMetricFamily("ffstream_chain_openings", "Openings of the chain, recoveries included.", value=stream.epoch)
 
     def _gauges(self) -> Iterable[Metric]:
@@ -80,6 +82,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("ffstream_feeding_paused", "1 while no frames are taken.", value=self.service.paused)
         yield GaugeMetricFamily("ffstream_seq", "Last event learned.", value=progress.seq)
         yield GaugeMetricFamily("ffstream_reader_seq", "Last event in the weights that classify.", value=stream.reader.seq)
+        readers = len(self.service.readers.ready)
+        yield GaugeMetricFamily("ffstream_readers", "Processes that answer /classify beside the gateway's.", value=readers)
         yield GaugeMetricFamily("ffstream_classes", "Labels known.", value=stream.config.classes)
         size = sum(map(_size, self.service.settings.folder.glob(f"{JOURNAL}*")))
         yield GaugeMetricFamily("ffstream_journal_size_bytes", "Of the journal's files.", value=size)

@@ -5,7 +5,6 @@ import hashlib
 from concurrent.futures import Future
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,10 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import ffstream
 from ffstream.classify import Method
 from ffstream.errors import FFStreamError
-from ffstream.frames import check_frames, to_tensor
 from ffstream.stream.events import Recorded
 from ffstream_gateway import bodies, models
 from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting, require_feeding
+from ffstream_gateway.classifying import Question, answer
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
 
@@ -121,29 +120,11 @@ async def classify(
     shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for both to decide")] = 3,
 ) -> Response:
     """Classify frames with the newest published weights. Never learns; answers in every state."""
-    answer = await run_in_threadpool(_classify, service, raw, content_type, method, shortlist)
-    return Response(answer, media_type=bodies.JSON)
-
-
-def _classify(service: Service, raw: bytes, content_type: str, method: Method | None, shortlist: int) -> bytes:
-    """The answer, written in the thread that has found it: the loop that all others wait for has enough to do."""
-    reader = service.stream.reader
-    method = method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS)
-    try:
-        body = bodies.read(content_type, raw, reader.config, labels=False)
-        frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
-        found = reader.classify(frames, method, shortlist)
-    except FFStreamError as error:
-        raise refuse(error, 1) from error
-    answer = {
-        "labels": found.labels.numpy(),
-        "scores": found.scores.double().numpy(),
-        "p_positive": found.p_positive.double().numpy(),
-        "method": method.value,
-        "seq": reader.seq,
-        "status": "cold" if reader.cold else "live",
-    }
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    question = Question(content_type, method and method.value, shortlist)
+    found = await service.readers.ask(question, raw)
+    if found is None:  # written in the thread that has found it: the loop that all others wait for has enough to do
+        found = await run_in_threadpool(answer, service.stream.reader, question, raw)
+    return Response(found, media_type=bodies.JSON)
 
 
 @router.post("/sleep", status_code=202, responses=documented(413, 422, 503))

@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import Future
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import torch
 from structlog.contextvars import bind_contextvars
@@ -21,6 +22,7 @@ from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
 from ffstream_gateway.following import Following
+from ffstream_gateway.readers import Readers
 from ffstream_gateway.recent import Recent
 from ffstream_gateway.settings import Settings
 
@@ -78,6 +80,7 @@ class Service:
         except BaseException:
             self._lock.free()
             raise
+        self.readers = Readers(settings.readers, self.stream.reader)
         self._changing = threading.Lock()
         self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
@@ -207,6 +210,7 @@ class Service:
                 self._something_to_do.clear()
 
     def _look(self, outcomes: list[Outcome]) -> None:
+        self.readers.publish(self.stream.reader)
         bind_contextvars(epoch=self.stream.epoch, seq=self.stream.progress.seq)
         if any(isinstance(outcome, Restored) for outcome in outcomes):
             self.recent.keep(self.stream.sequencer.lineage.holds)
@@ -232,8 +236,11 @@ def _seq(recorded: Recorded | None) -> int:
 
 def _open_stream(settings: Settings, network: NetworkConfig, following: Following) -> Stream:
     """The folder's stream, with its chain still to be started."""
+    where: dict[str, Any] = {}
     if settings.chain == "ray":
-        from ffstream.actors import open_stream
+        from ffstream.actors import Placement, open_stream
+
+        where = {"placement": Placement(settings.placement, settings.resources), "node_ip": settings.node_ip}
     else:
         open_stream = Stream.in_process
     return open_stream(
@@ -248,4 +255,5 @@ def _open_stream(settings: Settings, network: NetworkConfig, following: Followin
         max_classes=settings.max_classes,
         sending=following.send,
         start=False,
+        **where,
     )

@@ -1,5 +1,6 @@
 """Settings of the service: flags win over the environment (``FFSTREAM_*``), that over a TOML file, that over the defaults."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,10 @@ class Settings(BaseSettings):
     keys: Path | None = None
     open_metrics: bool = False
     chain: Literal["ray", "in-process"] = "ray"
+    placement: Literal["pack", "spread"] = "pack"
+    resources: Annotated[dict[str, dict[str, float]], NoDecode, Field(default_factory=dict)]
+    node_ip: str | None = None
+    readers: int = Field(0, ge=0, le=256)
     task: Literal["frames", "sequence", "unsupervised"] = "frames"
     alphabet: str = "letters"
     context: int = Field(10, ge=1)
@@ -69,6 +74,14 @@ class Settings(BaseSettings):
         if not all(width.isdecimal() and int(width) for width in widths):
             raise ValueError("expected widths above 0, like 500,500")
         return widths
+
+    @field_validator("resources", mode="before")
+    @classmethod
+    def _read(cls, resources: Any) -> Any:
+        try:
+            return json.loads(resources) if isinstance(resources, str) else resources
+        except ValueError as error:
+            raise ValueError('expected JSON like {"layer-0": {"GPU": 1}}') from error
 
     @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", "max_classes", mode="before")
     @classmethod

@@ -86,7 +86,7 @@ def test_compose(deploy):
     assert "gateway:8000" in (deploy / "prometheus" / "prometheus.yml").read_text()
 
 
-@pytest.mark.parametrize("name", ["gateway.yaml", "raycluster.yaml"])
+@pytest.mark.parametrize("name", ["gateway.yaml", "raycluster.yaml", "joined-network.yaml"])
 def test_manifests_fit_the_schemas_of_kubernetes(deploy, name):
     for each in documents(deploy / "kubernetes" / name):
         if each["kind"] != "RayCluster":
@@ -109,6 +109,29 @@ def test_the_gateway_in_kubernetes(deploy):
     (container,) = pod["spec"]["containers"]
     assert settings_in(each["name"] for each in container["env"]) <= Settings.model_fields.keys()
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["spec"]["volumes"]}
+
+
+def test_the_gateway_takes_part_in_the_cluster(deploy):
+    """Patched it is still what Kubernetes takes, and it finds the cluster, its token and its nodes."""
+    deployment = of_kind(deploy / "kubernetes" / "gateway.yaml", "Deployment")
+    cluster = of_kind(deploy / "kubernetes" / "raycluster.yaml", "RayCluster")
+    network = of_kind(deploy / "kubernetes" / "joined-network.yaml", "NetworkPolicy")
+    (patch,) = documents(deploy / "kubernetes" / "joined.yaml")
+    (container,), (patched,) = (each["spec"]["template"]["spec"]["containers"] for each in (deployment, patch))
+    assert container["name"] == patched["name"]
+    container |= patched | {"env": container["env"] + patched["env"]}
+    kubernetes_validate.validate(deployment, kubernetes_validate.latest_version(), strict=True)
+    env = {each["name"]: each for each in container["env"]}
+    assert len(env) == len(container["env"])
+    assert settings_in(env) <= Settings.model_fields.keys()
+    name = cluster["metadata"]["name"]
+    assert env["RAY_ADDRESS"]["value"] == f"{name}-head-svc:6379"
+    assert env["RAY_AUTH_MODE"]["value"] == cluster["spec"]["authOptions"]["mode"]
+    assert env["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"] == {"name": name, "key": "auth_token"}
+    labels = network["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+    for group in (cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]):
+        assert labels.items() <= group["template"]["metadata"]["labels"].items()
+    assert network["spec"]["podSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
 
 
 def test_rays_object_store_fits_into_the_shared_memory(deploy):

@@ -243,7 +243,7 @@ def test_what_may_be_forgotten_is_read_off_manifests_alone(tmp_path, monkeypatch
         raise AssertionError("a part was read")
 
     stream = open_stream(tmp_path)
-    monkeypatch.setattr("ffstream.stream.snapshot._checked_blob", unexpected)
+    monkeypatch.setattr("ffstream.stream.snapshot.read_blob", unexpected)
     feed(stream, 1, 600)
     assert oldest(stream) > 1
     stream.close()

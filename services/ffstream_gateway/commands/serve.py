@@ -35,6 +35,15 @@ def serve(
     keys: Annotated[Path | None, typer.Option(help="File of the keys. [keys.json in the folder]")] = None,
     open_metrics: Annotated[bool | None, typer.Option(help="Let /metrics be read without a key.")] = None,
     chain: Annotated[ChainName | None, typer.Option(help="Where the layers run. [ray]")] = None,
+    placement: Annotated[
+        str | None, typer.Option(help="Of layers on the cluster of RAY_ADDRESS: pack or spread. [pack]")
+    ] = None,
+    resources: Annotated[
+        str | None,
+        typer.Option(help='Kept for parts there, like {"layers": {"CPU": 1}, "layer-0": {"GPU": 1}}. [1 CPU a layer]'),
+    ] = None,
+    node_ip: Annotated[str | None, typer.Option(help="Node to join it at, where this machine has several. [any]")] = None,
+    readers: Annotated[int | None, typer.Option(help="Processes that answer /classify beside this one. [0]")] = None,
     task: Annotated[TaskName | None, typer.Option(help="What a new network learns. [frames]")] = None,
     alphabet: Annotated[
         str | None, typer.Option(help="Of a sequence: letters, bytes, tokens:N or the characters. [letters]")

@@ -1,0 +1,50 @@
+"""What ``/classify`` answers, in the gateway or in a reader: bytes in, bytes out."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from ffstream.classify import Method, Reader
+from ffstream.errors import FFStreamError
+from ffstream.frames import check_frames, to_tensor
+from ffstream_gateway import bodies
+from ffstream_gateway.problems import refuse
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request says beside its body.
+
+    Args:
+        content_type: of the body.
+        method: how a label is chosen, None for what suits the network.
+        shortlist: labels that one pass picks for both to decide.
+    """
+
+    content_type: str
+    method: str | None
+    shortlist: int
+
+
+def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
+    """Classify the frames of a body with one version of the weights.
+
+    Raises:
+        Problem: when the body is not what the network takes.
+    """
+    method = Method(question.method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS))
+    try:
+        body = bodies.read(question.content_type, raw, reader.config, labels=False)
+        frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
+        found = reader.classify(frames, method, question.shortlist)
+    except FFStreamError as error:
+        raise refuse(error, 1) from error
+    said = {
+        "labels": found.labels.numpy(),
+        "scores": found.scores.double().numpy(),
+        "p_positive": found.p_positive.double().numpy(),
+        "method": method.value,
+        "seq": reader.seq,
+        "status": "cold" if reader.cold else "live",
+    }
+    return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)

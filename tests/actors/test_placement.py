@@ -1,0 +1,73 @@
+"""Where parts may run, and which clusters are joined, decided without one; ``tests/recovery`` has a real one."""
+
+from pathlib import Path
+
+import pytest
+
+from ffstream import NetworkConfig
+from ffstream.actors import Placement, open_stream
+from ffstream.actors.joined import JoinedRay, address, namespace_of
+from ffstream.errors import ConfigError
+
+CONFIG = NetworkConfig(4, 2, (8, 8))
+
+
+def test_what_is_kept_for_a_part() -> None:
+    placement = Placement("spread", {"layers": {"CPU": 2.0}, "layer-1": {"GPU": 1.0, "fast": 0.5}})
+    assert placement.of("layer-0") == {"CPU": 2.0}
+    assert placement.of("layer-1") == {"GPU": 1.0, "fast": 0.5}
+    assert placement.of("dreamer") == {}
+    assert Placement().of("layer-7") == {"CPU": 1.0}
+    placement.check(2)
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"layer-2": {"CPU": 1.0}}, "layer-2, expected one of dreamer, layer-0, layer-1, layers"),
+        ({"layer-1": {"CPU": -1.0}}, "layer-1"),
+        ({"dreamer": {"GPU": -1.0}}, "dreamer"),
+        ({"layers": {}}, "layer-0"),
+        ({"layer-1": {"CPU": 0.0}}, "layer-1"),
+    ],
+)
+def test_placements_that_do_not_fit(resources: dict[str, dict[str, float]], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        open_stream(CONFIG, folder=tmp_path, placement=Placement("pack", resources))
+    assert not list(tmp_path.iterdir()), "nothing was begun"
+
+
+def test_a_placement_needs_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ConfigError, match="RAY_ADDRESS"):
+        open_stream(CONFIG, folder=tmp_path, placement=Placement("spread"))
+
+
+@pytest.mark.parametrize(("told", "found"), [("", None), ("local", None), ("10.0.0.1:6379", "10.0.0.1:6379"), ("auto", "auto")])
+def test_clusters_that_are_joined(monkeypatch: pytest.MonkeyPatch, told: str, found: str | None) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", told)
+    assert address() == found
+
+
+def test_rays_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ConfigError, match="ray start"):
+        address()
+
+
+def test_a_folder_keeps_its_name(tmp_path: Path) -> None:
+    """Wherever it is mounted; and no other has it."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "c").mkdir()
+    name = namespace_of(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert namespace_of(tmp_path / "b") == name != namespace_of(tmp_path / "c")
+
+
+@pytest.mark.usefixtures("ray_runs")
+def test_a_program_that_takes_part_in_a_cluster_already_stays_in_it() -> None:
+    joined = JoinedRay("127.0.0.1:1", "name")
+    assert not joined.open()
+    joined.check()
+    joined.close()
+    assert not joined.open()
