@@ -11,9 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import ffstream
-from ffstream.classify import Method
+from ffstream.classify import Classification, Method, Reader
 from ffstream.errors import FFStreamError
-from ffstream.frames import check_frames, to_tensor
+from ffstream.frames import FrameArray, check_frames, to_tensor
 from ffstream.stream.events import Recorded
 from ffstream_gateway import bodies, models
 from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting, require_feeding
@@ -128,11 +128,9 @@ async def classify(
 def _classify(service: Service, raw: bytes, content_type: str, method: Method | None, shortlist: int) -> bytes:
     """The answer, written in the thread that has found it: the loop that all others wait for has enough to do."""
     reader = service.stream.reader
-    method = method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS)
     try:
         body = bodies.read(content_type, raw, reader.config, labels=False)
-        frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
-        found = reader.classify(frames, method, shortlist)
+        method, found = classified(reader, body.frames, method, shortlist)
     except FFStreamError as error:
         raise refuse(error, 1) from error
     answer = {
@@ -144,6 +142,13 @@ def _classify(service: Service, raw: bytes, content_type: str, method: Method | 
         "status": "cold" if reader.cold else "live",
     }
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def classified(reader: Reader, frames: FrameArray, method: Method | None, shortlist: int) -> tuple[Method, Classification]:
+    """Frames classified by a method, or if none is given by the best that the network has, which is told too."""
+    method = method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS)
+    checked = check_frames(frames, reader.config.inputs, reader.config.symbols)
+    return method, reader.classify(to_tensor(checked), method, shortlist)
 
 
 @router.post("/sleep", status_code=202, responses=documented(413, 422, 503))
