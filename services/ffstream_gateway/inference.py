@@ -17,7 +17,7 @@ from ffstream_gateway import tensors
 from ffstream_gateway.bodies import JSON
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.routes import FRAME, Raw, The, classified
-from ffstream_gateway.service import Service, State
+from ffstream_gateway.service import Service
 
 MODEL = "ffstream"
 BINARY = "application/octet-stream"
@@ -93,13 +93,13 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether the service is ready."""
+    """Whether questions are answered: not when the service has failed, or closes."""
 
     ready: bool
 
 
 class ModelReady(Ready):
-    """Whether a model is ready."""
+    """Whether questions to a model are answered."""
 
     name: str = MODEL
 
@@ -144,21 +144,20 @@ async def live() -> Live:
 
 @router.get("/health/ready", responses={503: {"model": Ready}})
 async def ready(service: The, answer: Response) -> Ready:
-    """The same as ``/readyz``. Inference is answered in every state, with the newest published weights."""
+    """Whether questions are answered: also while the service starts, replays or recovers, with the newest published weights."""
     return Ready(ready=_ready(service, answer))
 
 
 @router.get("/models/{name}/ready", responses={503: {"model": ModelReady}, **documented(404)})
 async def model_ready(service: The, name: Named, answer: Response) -> ModelReady:
-    """The same as ``/readyz``."""
+    """Whether questions are answered: also while the service starts, replays or recovers, with the newest published weights."""
     require_model(name)
     return ModelReady(ready=_ready(service, answer))
 
 
 def _ready(service: Service, answer: Response) -> bool:
-    found = service.state is State.READY
-    answer.status_code = 200 if found else 503
-    return found
+    answer.status_code = 200 if service.accepts else 503
+    return service.accepts
 
 
 @router.get("/models/{name}", responses=documented(404))

@@ -15,7 +15,7 @@ from ffstream.classify import Classification, Method, Reader
 from ffstream.errors import FFStreamError
 from ffstream.frames import FrameArray, check_frames, to_tensor
 from ffstream.stream.events import Recorded
-from ffstream_gateway import bodies, models
+from ffstream_gateway import bodies, models, traces
 from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting, require_feeding
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.service import Service, State
@@ -97,7 +97,7 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     require_feeding(service)
     digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
     ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
-    with refusals(service):
+    with refusals(service), traces.part("journal"):
         frames = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
     return accepted(service, frames)
 

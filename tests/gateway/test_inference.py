@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ffstream_gateway import tensors
 from ffstream_gateway.keys import Scope, add
 from ffstream_gateway.problems import Problem
+from ffstream_gateway.service import Service
 
 INFER = "/v2/models/ffstream/infer"
 
@@ -85,17 +86,19 @@ def test_refusals_of_all_kinds_have_the_protocols_member(shared, refused):
     assert "error" not in refused(shared.http.get("/v2x"), 404)
 
 
-def test_not_ready_and_yet_it_answers(gateway):
+def test_it_answers_before_anything_is_learned_and_not_when_all_has_failed(gateway, monkeypatch):
     opening = gateway.hold("__init__")
     app = gateway.open()
-    for path in ("/v2/health/ready", "/v2/models/ffstream/ready"):
-        answer = app.http.get(path)
-        assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert app.http.get("/readyz").status_code == 503
     assert app.http.get("/v2/health/live").json() == {"live": True}
+    assert app.http.get("/v2/health/ready").json() == {"ready": True}
     assert infer(app, data=FLAT).json()["parameters"]["status"] == "cold"
     opening.open()
     app.settle()
-    assert app.http.get("/v2/health/ready").json() == {"ready": True}
+    monkeypatch.setattr(Service, "accepts", False)
+    for path in ("/v2/health/ready", "/v2/models/ffstream/ready"):
+        answer = app.http.get(path)
+        assert (answer.status_code, answer.json()["ready"]) == (503, False)
 
 
 def test_what_needs_a_key(gateway):
