@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from ffstream.errors import FFStreamError
 from ffstream.frames import FrameArray, LabelArray
 from ffstream.stream.journal import FrameRange, check_backlog
-from ffstream_gateway import bodies, models, texts
+from ffstream_gateway import bodies, models, texts, traces
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
 
@@ -51,19 +51,27 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
     with refusals(service):
         if key is None:
             check_backlog(service.stream.journal, 1, service.settings.backlog)
-        config = service.stream.accepts
-        body = texts.read(content_type, raw, service.alphabet, config.inputs) if service.alphabet is not None else None
-        if body is None:
-            body = bodies.read(content_type, raw, config, labels=True)
+        with traces.part("validate"):
+            body = _read(service, raw, content_type)
         return _accept(service, body, key, content_type.encode() + b"\n", raw)
+
+
+def _read(service: Service, raw: bytes, content_type: str) -> bodies.Body:
+    config = service.stream.accepts
+    if service.alphabet is not None:
+        body = texts.read(content_type, raw, service.alphabet, config.inputs)
+        if body is not None:
+            return body
+    return bodies.read(content_type, raw, config, labels=True)
 
 
 def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
     """Accept the frames in a message of a WebSocket."""
-    with refusals(service):
+    with refusals(service), traces.part("message"):
         if isinstance(raw, bytes) and not bodies.begins_with_key(raw):
             check_backlog(service.stream.journal, 1, service.settings.backlog)
-        body, key = bodies.read_message(raw, service.stream.accepts)
+        with traces.part("validate"):
+            body, key = bodies.read_message(raw, service.stream.accepts)
         return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)
 
 
@@ -76,7 +84,9 @@ def accept_frames(service: Service, frames: FrameArray, labels: LabelArray) -> m
 def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes) -> models.Accepted:
     digest = "" if key is None else hashlib.sha256(kind + raw).hexdigest()
     limit = service.settings.backlog
-    return accepted(service, service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest))
+    with traces.part("journal"):
+        frames = service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest)
+    return accepted(service, frames)
 
 
 def accepted(service: Service, frames: FrameRange) -> models.Accepted:

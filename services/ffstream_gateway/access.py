@@ -23,16 +23,17 @@ from ffstream_gateway.settings import Settings
 Suffices = tuple[Scope, ...]
 """Scopes of which a key needs one."""
 
-OPEN = frozenset({"", "page", "livez", "readyz", "docs", "redoc", "openapi.json"})
+OPEN = frozenset({"", "page", "livez", "readyz", "docs", "redoc", "openapi.json", "v2/health"})
 BY_SCOPE = {
     **dict.fromkeys(("feed", "labels", "frames"), (Scope.FEED, Scope.ADMIN)),
     **dict.fromkeys(
-        ("classify", "watch", "predict", "generate", "explain", "goodness", "fields"), (Scope.CLASSIFY, Scope.ADMIN)
+        ("classify", "v2", "watch", "predict", "generate", "explain", "goodness", "fields"), (Scope.CLASSIFY, Scope.ADMIN)
     ),
     **dict.fromkeys(("recent", "dreams", "metrics"), (Scope.ADMIN,)),
 }
-BY_VERB = frozenset({"status", "moment", "events", "shape", "sleep", "schedule", "snapshots", "feeding"})
-"""The beginnings of paths: open to everybody; for a scope; to be looked at with any key, and changed by an ``admin``."""
+BY_VERB = frozenset({"status", "moment", "events", "shape", "sleep", "schedule", "snapshots", "feeding", "v2"})
+"""The beginnings of paths: open to everybody; for a scope; to be looked at with any key, and changed by an ``admin`` or, if it
+is for a scope too, used with that."""
 
 CHALLENGE = 'Bearer realm="ffstream"'
 SCHEME = {"type": "http", "scheme": "bearer", "description": "A key that `ffstream keys add` has made."}
@@ -55,7 +56,10 @@ def is_known(path: str) -> bool:
 
 
 def _first(path: str) -> str:
-    return path if path.startswith("//") else path.removeprefix("/").partition("/")[0]
+    if path.startswith("//"):
+        return path
+    first, _, rest = path.removeprefix("/").partition("/")
+    return "v2/health" if first == "v2" and rest.startswith("health/") else first
 
 
 class Access:
@@ -202,7 +206,7 @@ class Gate:
             try:
                 await self.access.admit(scope)
             except Problem as problem:
-                await problem.answer()(scope, receive, send)
+                await problem.answer(scope["path"])(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 import ffstream
-from ffstream_gateway import live, problems, routes, sequences, socket_feed, socket_watch
+from ffstream_gateway import inference, live, problems, routes, sequences, socket_feed, socket_watch, traces
 from ffstream_gateway.access import Access, Gate, describe
 from ffstream_gateway.limit import BodyLimit
 from ffstream_gateway.looks import Looks
@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="A Forward-Forward network that keeps learning while it serves.",
         version=ffstream.__version__,
         lifespan=lifespan,
+        telemetry=traces.telemetry(),
     )
     app.state.access = access
     app.state.service = service
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(routes.router)
     app.include_router(live.router)
+    app.include_router(inference.router)
     if service.alphabet is not None:
         app.include_router(sequences.router)
     app.include_router(socket_feed.router)

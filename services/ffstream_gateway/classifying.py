@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from ffstream.classify import Method, Reader
+from ffstream.classify import Classification, Method, Reader
 from ffstream.errors import FFStreamError
-from ffstream.frames import check_frames, to_tensor
+from ffstream.frames import FrameArray, check_frames, to_tensor
 from ffstream_gateway import bodies
 from ffstream_gateway.problems import refuse
 
@@ -32,11 +32,9 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
     Raises:
         Problem: when the body is not what the network takes.
     """
-    method = Method(question.method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS))
     try:
         body = bodies.read(question.content_type, raw, reader.config, labels=False)
-        frames = to_tensor(check_frames(body.frames, reader.config.inputs, reader.config.symbols))
-        found = reader.classify(frames, method, question.shortlist)
+        method, found = classified(reader, body.frames, question.method and Method(question.method), question.shortlist)
     except FFStreamError as error:
         raise refuse(error, 1) from error
     said = {
@@ -48,3 +46,10 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
         "status": "cold" if reader.cold else "live",
     }
     return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def classified(reader: Reader, frames: FrameArray, method: Method | None, shortlist: int) -> tuple[Method, Classification]:
+    """Frames classified by a method, or if none is given by the best that the network has, which is told too."""
+    method = method or (Method.GOODNESS if reader.config.wrong_labels else Method.ONE_PASS)
+    checked = check_frames(frames, reader.config.inputs, reader.config.symbols)
+    return method, reader.classify(to_tensor(checked), method, shortlist)

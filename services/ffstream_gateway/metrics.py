@@ -25,7 +25,7 @@ CLASSIFIED = 500
 STREAM = "/events"
 """A route whose answer takes as long as somebody listens: its time says nothing."""
 
-PROBES = ("/livez", "/readyz", "/metrics")
+PROBES = ("/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/v2/models/{name}/ready")
 """Asked so often by machines that they are logged for debugging only."""
 
 log = logging.getLogger(__name__)

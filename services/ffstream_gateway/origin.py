@@ -28,7 +28,8 @@ class SameOrigin:
             site = Headers(scope=scope).get("sec-fetch-site")
             if site in ELSEWHERE:
                 detail = f"Sec-Fetch-Site: got {site}, expected a page of this service, or a client that is no browser"
-                await Problem(403, "cross-origin", detail, place="Sec-Fetch-Site").answer()(scope, receive, send)
+                refusal = Problem(403, "cross-origin", detail, place="Sec-Fetch-Site")
+                await refusal.answer(scope["path"])(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -35,6 +35,9 @@ PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
 KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 """Stable names for the refusals that come from the framework."""
 
+INFERENCE = "/v2"
+"""Where clients of the Open Inference Protocol ask: they look for the member ``error`` of a refusal."""
+
 FRAMES: dict[type[FrameError], tuple[int, str]] = {
     UnknownFrameError: (404, "unknown-frame"),
     LabelledError: (409, "labelled"),
@@ -98,9 +101,12 @@ class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
             content["place"] = self.place
         return content
 
-    def answer(self) -> JSONResponse:
-        """The refusal as an HTTP answer."""
-        return JSONResponse(self.content(), self.status, headers=self.headers, media_type=MEDIA_TYPE)
+    def answer(self, path: str) -> JSONResponse:
+        """The refusal as an HTTP answer to who asked for ``path``."""
+        content = self.content()
+        if path == INFERENCE or path.startswith(f"{INFERENCE}/"):
+            content["error"] = self.detail
+        return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -145,31 +151,32 @@ def install(app: FastAPI) -> None:
     """Have every refusal of ``app`` speak problem+json."""
 
     @app.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> JSONResponse:
-        return error.answer()
+    async def problem(request: Request, error: Problem) -> JSONResponse:
+        return error.answer(request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _invalid(error.errors()[0]).answer()
+    async def not_valid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return invalid(error.errors()[0]).answer(request.url.path)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return Problem(error.status_code, KINDS.get(error.status_code, "http"), detail, headers=error.headers).answer()
+        refusal = Problem(error.status_code, KINDS.get(error.status_code, "http"), detail, headers=error.headers)
+        return refusal.answer(request.url.path)
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> JSONResponse:
+    async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
         """Nobody reads this; without it the log would tell of an error."""
-        return Problem(400, "disconnected", "the client left before its request was whole").answer()
+        return Problem(400, "disconnected", "the client left before its request was whole").answer(request.url.path)
 
     @app.exception_handler(Exception)
-    async def failed(_: Request, error: Exception) -> JSONResponse:
+    async def failed(request: Request, error: Exception) -> JSONResponse:
         """Answered outside of all middleware."""
         headers = {HEADER: request_id() or ""}
-        return Problem(500, "internal", f"{type(error).__name__}: {error}", headers=headers).answer()
+        return Problem(500, "internal", f"{type(error).__name__}: {error}", headers=headers).answer(request.url.path)
 
 
-def _invalid(first: Mapping[str, Any]) -> Problem:
+def invalid(first: Mapping[str, Any]) -> Problem:
     """The first thing that pydantic finds wrong."""
     if first["type"] == "json_invalid":
         _, position = first["loc"]

@@ -7,6 +7,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, get_contextvars
 
+from ffstream_gateway import traces
+
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 
@@ -30,7 +32,7 @@ class RequestIds:
             return
         given = Headers(scope=scope).get(HEADER, "")
         name = given if SANE.fullmatch(given) else uuid.uuid4().hex
-        bind_contextvars(request_id=name)  # for the task, which ends with the request
+        bind_contextvars(request_id=name, **traces.names())  # for the task, which ends with the request
 
         async def named(message: Message) -> None:
             if message["type"] in STARTS:
@@ -44,3 +46,9 @@ class RequestIds:
 def request_id() -> str | None:
     """Of the request that is being answered here, None outside of any."""
     return get_contextvars().get("request_id")
+
+
+def request_names() -> dict[str, str]:
+    """What names the present request in all that is logged: its id, and that of its trace if it is traced."""
+    bound = get_contextvars()
+    return {name: bound[name] for name in ("request_id", "trace_id") if name in bound}

@@ -13,7 +13,7 @@ import ffstream
 from ffstream.classify import Method
 from ffstream.errors import FFStreamError
 from ffstream.stream.events import Recorded
-from ffstream_gateway import bodies, models
+from ffstream_gateway import bodies, models, traces
 from ffstream_gateway.accepting import accept_body, accepted, refusals, require_accepting, require_feeding
 from ffstream_gateway.classifying import Question, answer
 from ffstream_gateway.problems import Problem, documented, refuse
@@ -96,7 +96,7 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     require_feeding(service)
     digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
     ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
-    with refusals(service):
+    with refusals(service), traces.part("journal"):
         frames = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
     return accepted(service, frames)
 

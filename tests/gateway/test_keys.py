@@ -17,7 +17,7 @@ from ffstream_gateway.keys import Scope, add, keys_in, remove
 from ffstream_gateway.settings import Settings
 
 PROBLEMS = {401: "bearer-key", 403: "scope", 429: "rate"}
-OPEN = {"/livez", "/readyz"}
+OPEN = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 
 def bearer(key):
