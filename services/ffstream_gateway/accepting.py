@@ -46,7 +46,7 @@ def refusals(service: Service) -> Iterator[None]:
         raise refuse(error, service.wait_seconds()) from error
 
 
-def accept_body(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
+def accept_body(service: Service, raw: bytes, content_type: str, key: str | None, learn: str = "gradient") -> models.Accepted:
     """Accept the frames in the body of a request."""
     with refusals(service):
         if key is None:
@@ -55,7 +55,8 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
         body = texts.read(content_type, raw, service.alphabet, config.inputs) if service.alphabet is not None else None
         if body is None:
             body = bodies.read(content_type, raw, config, labels=True)
-        return _accept(service, body, key, content_type.encode() + b"\n", raw)
+        kind = content_type if learn == "gradient" else f"{content_type} {learn}"
+        return _accept(service, body, key, kind.encode() + b"\n", raw, learn)
 
 
 def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
@@ -73,10 +74,13 @@ def accept_frames(service: Service, frames: FrameArray, labels: LabelArray) -> m
         return accepted(service, service.stream.accept(frames, labels, limit=service.settings.backlog))
 
 
-def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes) -> models.Accepted:
+def _accept(
+    service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes, learn: str = "gradient"
+) -> models.Accepted:
     digest = "" if key is None else hashlib.sha256(kind + raw).hexdigest()
     limit = service.settings.backlog
-    return accepted(service, service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest))
+    frames = service.stream.accept(body.frames, body.labels, learn=learn, limit=limit, key=key, digest=digest)
+    return accepted(service, frames)
 
 
 def accepted(service: Service, frames: FrameRange) -> models.Accepted:
