@@ -112,6 +112,9 @@ bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, wit
 bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_unsupervised --data $(MNIST) $(BENCH)
 
+bench-one-shot: $(BENCH_STAMP)  ## two digits known from one example each, by an exact step (BENCH='--data FOLDER' for MNIST)
+	$(BIN)/python -m benchmarks.one_shot $(BENCH)
+
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
 

@@ -63,17 +63,17 @@ class Ascent:
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
         logits, by_layer = torch.zeros(len(frames), self.views.classes), torch.zeros(len(frames), len(self.stages))
-        for index, (goodness, h) in enumerate(self._passed(self.views.neutral(frames))):
+        for index, (goodness, h) in enumerate(self.passed(self.views.neutral(frames))):
             by_layer[:, index] = goodness
             logits = correct(self.stages[index].readout, h, logits)
         return logits, by_layer
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
-        passed = self._passed(self.views.labelled(frames, labels))
+        passed = self.passed(self.views.labelled(frames, labels))
         return torch.stack([goodness for goodness, _ in passed], dim=1)
 
-    def _passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
         for stage in self.stages:
             activities = forward(stage.layer, x)

@@ -29,6 +29,9 @@ ENCODINGS = ("numbers", "symbols")
 AVERAGE_SPAN = 200
 """Updates that the averaged weights span at most, unless a configuration says otherwise."""
 
+CERTAINTY = 0.99
+"""Probability that an exact step leads to, unless a configuration says otherwise."""
+
 PRECISIONS = ("float32", "bfloat16")
 """Number formats of the factors of large products."""
 
@@ -161,6 +164,8 @@ class NetworkConfig:
             for tables, whose columns have scales of their own.
         average_span: updates that the averaged weights, which are what is read, span at most (:mod:`ffstream.average`). Few
             follow what drifts, many read better what does not.
+        certainty: probability with which every layer takes a frame that it has learned in one step for a positive, and denies
+            it with any other label (:mod:`ffstream.exact`). The higher, the further it is carried over to other frames.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -180,6 +185,7 @@ class NetworkConfig:
     encoding: str = "numbers"
     standardize: bool = False
     average_span: int = AVERAGE_SPAN
+    certainty: float = CERTAINTY
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory", "average_span"):
@@ -191,6 +197,8 @@ class NetworkConfig:
             raise ConfigError(f"units: got {self.units}, expected one positive width a layer")
         if self.seed < 0:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
+        if not 0.5 < self.certainty < 1:
+            raise ConfigError(f"certainty: got {self.certainty}, expected a probability above 0.5 and below 1")
         if not 0 < self.label_strength < math.inf:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
         self._check_encoding()
@@ -275,16 +283,17 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, as they are, wiring that is feed-forward and the usual span of averages are not mentioned: such
-        a network has the digest that it had before there were others.
+        A frame that is numbers, as they are, wiring that is feed-forward, the usual span of averages and certainty are not
+        mentioned: such a network has the digest that it had before there were others.
         """
         plain = asdict(self)
         if self.symbols is None:
             del plain["encoding"]
         if not self.standardize:
             del plain["standardize"]
-        if self.average_span == AVERAGE_SPAN:
-            del plain["average_span"]
+        for name, usual in (("average_span", AVERAGE_SPAN), ("certainty", CERTAINTY)):
+            if plain[name] == usual:
+                del plain[name]
         if self.video is None:
             del plain["video"]
         return plain

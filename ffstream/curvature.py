@@ -68,9 +68,13 @@ class Curvature:
         A row's leverage ``x P x'`` is ``tr(P C)`` on average. A row far beyond it comes from a stream that has just
         changed, which ``P`` does not know yet: it is scaled down to :data:`LEVERAGE` times the average.
         """
-        steered = torch.addmm(x * self.rest, (x @ self.basis) * self.gains, self.basis.t())
+        steered = self.steer(x)
         leverage = (x * steered).sum(dim=1, keepdim=True)
         return steered.mul_((LEVERAGE * self.expected / leverage.clamp(min=1e-12)).clamp(max=1))
+
+    def steer(self, x: Tensor) -> Tensor:
+        """``x P`` as it is, however far beyond the average."""
+        return torch.addmm(x * self.rest, (x @ self.basis) * self.gains, self.basis.t())
 
     def _refresh(self, damping: float, sweeps: int) -> None:
         """Subspace iteration, then Rayleigh-Ritz; eigenvalues come out in ascending order."""

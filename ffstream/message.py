@@ -30,7 +30,8 @@ class Batch:
     """Frames as they enter the chain.
 
     ``frames`` [batch, inputs]; ``labels`` [batch], :data:`~ffstream.labels.UNLABELLED` where not known (for negatives: the
-    wrong labels); ``ids`` [batch], the numbers of the frames in the journal.
+    wrong labels); ``ids`` [batch], the numbers of the frames in the journal. ``exact`` tells that it is one frame with a label,
+    to be learned in one step (:mod:`ffstream.exact`).
     """
 
     position: Position
@@ -38,6 +39,7 @@ class Batch:
     frames: Tensor
     labels: Tensor
     ids: Tensor
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Message:
     in wake the last of them are the neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the
     readouts of the moment have it for the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts
     have it. ``labels`` and ``ids`` [batch] are those of the frames; ``reports`` has one entry for every layer passed that
-    learned.
+    learned. Rows and logits of an ``exact`` message are those of :func:`ffstream.exact.views`.
     """
 
     position: Position
@@ -60,6 +62,7 @@ class Message:
     logits: Tensor
     prediction: Tensor
     reports: tuple[LayerReport, ...] = field(default=())
+    exact: bool = False
 
     @property
     def known(self) -> Tensor:

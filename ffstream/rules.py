@@ -44,6 +44,10 @@ class Rule(Protocol):
         """See every input of the batch, taught or not."""
         ...
 
+    def steer(self, x: Tensor) -> Tensor:
+        """``x P`` [batch, inputs + 1], the rows in the metric in which a step is short (:mod:`ffstream.exact`)."""
+        ...
+
     def forget(self) -> None:
         """Begin anew with what is known of the inputs: they have changed."""
         ...
@@ -68,6 +72,10 @@ class PlainRule:
 
     def observe(self, x: Tensor, share: float) -> None:
         """The plain rule needs no statistics of its inputs."""
+
+    def steer(self, x: Tensor) -> Tensor:
+        """See :class:`Rule`: every direction is as long as it is."""
+        return x
 
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
@@ -105,6 +113,10 @@ class AdamRule:
 
     def observe(self, x: Tensor, share: float) -> None:
         """Adam needs no statistics of the inputs."""
+
+    def steer(self, x: Tensor) -> Tensor:
+        """See :class:`Rule`: every direction is as long as it is."""
+        return x
 
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
@@ -159,6 +171,10 @@ class CurvatureRule:
     def observe(self, x: Tensor, share: float) -> None:
         """See :class:`Rule`."""
         self.curvature.observe(x, self._damping(), share)
+
+    def steer(self, x: Tensor) -> Tensor:
+        """See :class:`Rule`: what most inputs have in common is to be moved least."""
+        return self.curvature.steer(x)
 
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""

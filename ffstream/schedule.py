@@ -62,6 +62,8 @@ class SleepDebt:
     def observe(self, event: Event) -> None:
         """Wake adds to the debt, sleep clears it."""
         match event:
+            case Wake(exact=True):
+                pass  # its wrong labels were denied with it
             case Wake():
                 self.frames += event.frames if self.unlabelled else event.labelled
             case Sleep():

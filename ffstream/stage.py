@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ffstream import exact
 from ffstream.average import Average
 from ffstream.config import NetworkConfig
 from ffstream.errors import GapError, SnapshotError
@@ -78,18 +79,24 @@ class Stage:
         return True
 
     def enter(self, batch: Batch) -> Message:
-        """Label views of a batch; only the first stage has them. Frames that wake brings are measured first."""
+        """Label views of a batch; only the first stage has them. Frames that wake brings are measured first.
+
+        One that is learned in one step is no sample of the stream: it changes no average.
+        """
         assert self.views is not None, f"layer {self.index} is not the first"
-        if self.scales is not None and not batch.position.step:
+        if self.scales is not None and not (batch.position.step or batch.exact):
             self.scales.observe(batch.frames)
-        return enter(batch, self.views, self.config.wrong_labels)
+        return exact.enter(batch, self.views) if batch.exact else enter(batch, self.views, self.config.wrong_labels)
 
     def learn(self, message: Message) -> Message:
         """Forward, learn, hand on.
 
         What is handed on was computed before this step's learning, in the layer as in the readout, and is rounded to the
-        precision of the layers: the next one's products would round it all the same.
+        precision of the layers: the next one's products would round it all the same. What an exact step hands on has learned
+        already (:mod:`ffstream.exact`).
         """
+        if message.exact:
+            return self._learn_exactly(message)
         x, taught = message.activity, message.taught
         activities = self.layer.forward(x)
         handed_on = self.layer.goodness.normalize(activities).to(self.layer.config.format)
@@ -112,6 +119,12 @@ class Stage:
             share = int(known.sum()) / self.config.batch
             self.readout.learn(neutral[known], logits[known], message.labels[known], share)
         return replace(message, logits=logits, prediction=prediction)
+
+    def _learn_exactly(self, message: Message) -> Message:
+        live = exact.Part(self.layer.weights, self.readout.weights)
+        mean = exact.Part(self.average.mean["layer"], self.average.mean["readout"])
+        step = exact.Step(self.config, self.layer.rule.steer, self.config.depth - self.index)
+        return step.learn(live, mean, message)
 
     def forget(self) -> None:
         """The stream has changed: keep the layer's weights, begin anew with what was fitted to the stream around them."""

@@ -24,7 +24,7 @@ def test_a_network_of_numbers_does_not_mention_symbols():
     """Folders of before there were any go on as they are."""
     assert "encoding" not in FULL.to_dict()
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
-    assert not {"standardize", "average_span"} & FULL.to_dict().keys()
+    assert not {"standardize", "average_span", "certainty"} & FULL.to_dict().keys()
 
 
 @pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE])
@@ -47,6 +47,7 @@ OTHER = {
     "encoding": "symbols",
     "standardize": True,
     "average_span": 4,
+    "certainty": 0.9,
 }
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 

@@ -154,6 +154,26 @@ def test_chain_of_numbers(check, make):
     check(make)
 
 
+EXACT = replace(NETWORK, units=(40, 40, 40))
+ONE_STEP = {
+    "in one step": EXACT,
+    "squares": replace(EXACT, layer=RULES["mean_of_squares"]),
+    "the plain rule": replace(EXACT, layer=replace(PLAIN, sharpness=10.0)),
+    "a table": replace(EXACT, standardize=True),
+}
+
+
+@parametrize(checks.EXACT_CHECKS)
+@pytest.mark.parametrize("kind", ONE_STEP)
+def test_exact_steps(check, kind):
+    check(lambda folder: Stream.in_process(ONE_STEP[kind], SCHEDULE))
+
+
+@parametrize(checks.DURABLE_EXACT_CHECKS)
+def test_durable_exact_steps(check):
+    check(in_folder)
+
+
 @parametrize(checks.TABLE_CHECKS)
 def test_chain_of_a_table(check):
     check(of_a_table)

@@ -53,7 +53,7 @@ class Backprop:
 
     def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`."""
-        x = self._rows(frames)
+        x = self.rows(frames)
         logits = forward([parameter for layer in self.linear for parameter in layer.parameters()], x)
         predicted = {"live": logits.argmax(dim=1).numpy(), "averaged": self._predict(list(self.average.mean.values()), x)}
         for optimizer in self.optimizers:
@@ -79,14 +79,15 @@ class Backprop:
 
     def read(self, frames: Frames) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`."""
-        x = self._rows(frames)
+        x = self.rows(frames)
         return {"live": self._predict(self.live, x), "averaged": self._predict(list(self.average.mean.values()), x)}
 
     def _predict(self, parameters: list[Tensor], x: Tensor) -> Labels:
         with torch.no_grad():
             return forward(parameters, x).argmax(dim=1).numpy()
 
-    def _rows(self, frames: Frames) -> Tensor:
+    def rows(self, frames: Frames) -> Tensor:
+        """Frames [n, inputs] as the network sees them."""
         x = torch.from_numpy(np.asarray(frames, dtype=np.float32) / 255)
         if self.inputs == "rms":
             return normalize(x)

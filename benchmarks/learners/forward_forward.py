@@ -28,6 +28,7 @@ OWN = (
     "standardize",
     "average_span",
     "stream",
+    "exact",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 

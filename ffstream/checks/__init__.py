@@ -9,6 +9,7 @@ when it is broken. One tuple lists the checks of each kind, so that a test is on
 """
 
 from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS, TABLE_CHECKS
+from ffstream.checks.exact import DURABLE_EXACT_CHECKS, EXACT_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
 from ffstream.checks.growth import GROWTH_CHECKS, GrowthCheck
 from ffstream.checks.journal import JOURNAL_CHECKS, MakeJournal
@@ -28,6 +29,8 @@ __all__ = [
     "CHAIN_CHECKS",
     "CONFUSION_CHECKS",
     "DURABLE_CHECKS",
+    "DURABLE_EXACT_CHECKS",
+    "EXACT_CHECKS",
     "GENERATOR_CHECKS",
     "GOODNESS_CHECKS",
     "GROWTH_CHECKS",

@@ -73,10 +73,10 @@ def follow(network: Network, journal: Journal) -> None:
 def learn(network: Network, journal: Journal, recorded: Recorded) -> list[Outcome]:
     """Let a network learn one event of a journal; what came out of it."""
     match recorded.event:
-        case Wake(first, last):
+        case Wake(first, last, exact=exact):
             frames, labels = journal.read(first, last)
             ids = torch.arange(first, last + 1)
-            network.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
+            network.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids, exact))
         case Sleep() as sleep:
             network.sleep(recorded, sleep)
         case Barrier() as barrier:
@@ -261,7 +261,7 @@ BEFORE: tuple[Item, ...] = (Feed(47), Rest(), Feed(20, labelled=False), Feed(33)
 AFTER: tuple[Item, ...] = (Feed(31), Rest(), Feed(24))
 
 
-def _compare(make: MakeStream, broken: tuple[Item, ...], whole: tuple[Item, ...]) -> None:
+def compare(make: MakeStream, broken: tuple[Item, ...], whole: tuple[Item, ...]) -> None:
     """Two lives, one with failures in it, must come to the same."""
     with TemporaryDirectory(prefix="ffstream-check-") as folder:
         found = play(broken, make, Path(folder) / "broken")
@@ -279,19 +279,19 @@ def _compare(make: MakeStream, broken: tuple[Item, ...], whole: tuple[Item, ...]
 
 def check_replay(make: MakeStream) -> None:
     """A stream opened on a journal without a snapshot learns all of it again, to the same bits."""
-    _compare(make, (*BEFORE, Reopen(), *AFTER), (*BEFORE, *AFTER))
+    compare(make, (*BEFORE, Reopen(), *AFTER), (*BEFORE, *AFTER))
 
 
 def check_replay_from_snapshot(make: MakeStream) -> None:
     """A stream opened on a snapshot goes on from there, to the same bits."""
     for failure in (Reopen(), Fail()):
-        _compare(make, (*BEFORE, Save(), Feed(13), failure, *AFTER), (*BEFORE, Save(), Feed(13), *AFTER))
+        compare(make, (*BEFORE, Save(), Feed(13), failure, *AFTER), (*BEFORE, Save(), Feed(13), *AFTER))
 
 
 def check_failures(make: MakeStream) -> None:
     """Failures in a row, and with frames waiting, change nothing."""
     broken = (Feed(13), Save(), Accept(17), Fail(), Rest(), Fail(), Reopen(), Save(), Accept(9), Reopen(), Fail(), Feed(20))
-    _compare(make, broken, (Feed(13), Save(), Accept(17), Rest(), Save(), Accept(9), Feed(20)))
+    compare(make, broken, (Feed(13), Save(), Accept(17), Rest(), Save(), Accept(9), Feed(20)))
 
 
 def check_forgets(make: MakeStream) -> None:
@@ -299,7 +299,7 @@ def check_forgets(make: MakeStream) -> None:
     forgotten = (*BEFORE, Forget(), *AFTER)
     for broken in ((*BEFORE, Fail(), Forget(), Reopen(), *AFTER), (*BEFORE, Save(), Forget(), Feed(13), Fail())):
         whole = tuple(item for item in broken if not isinstance(item, Fail | Reopen))
-        _compare(make, broken, whole)
+        compare(make, broken, whole)
     with TemporaryDirectory(prefix="ffstream-check-") as folder:
         found = play(forgotten, make, Path(folder) / "forgotten")
         kept = play((*BEFORE, *AFTER), make, Path(folder) / "kept")
@@ -311,7 +311,7 @@ def check_restore(make: MakeStream) -> None:
     """Back at a snapshot the stream goes on from there, and failures afterwards change nothing."""
     back = (*BEFORE, Save(), Feed(13), GoBack())
     for failure in (Reopen(), Fail()):
-        _compare(make, (*back, failure, *AFTER, failure), (*back, *AFTER))
+        compare(make, (*back, failure, *AFTER, failure), (*back, *AFTER))
     with TemporaryDirectory(prefix="ffstream-check-") as folder:
         found = play(back, make, Path(folder) / "back")
         expected = play((*BEFORE, Save()), make, Path(folder) / "never left")

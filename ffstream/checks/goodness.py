@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ffstream.checks.law import require
+from ffstream.exact import reach
 from ffstream.goodness import Goodness
 
 MakeGoodness = Callable[[], Goodness]
@@ -61,9 +62,25 @@ def check_leaves_activities_alone(make: MakeGoodness) -> None:
     require(torch.equal(before, activities), "a goodness changes no activity")
 
 
+def check_reach(make: MakeGoodness) -> None:
+    """Activities of any length are brought to any goodness of the sign that they can have, and keep their direction."""
+    goodness = make()
+    activities = torch.rand(6, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    activities = (activities - 0.3).relu() * torch.tensor([0.01, 0.3, 1.0, 3.0, 100.0, 1.0])[:, None]
+    for factor in (0.1, 1.0, 7.0):
+        goals = factor * goodness.value(activities)
+        reached = reach(goodness, activities, goals)
+        require(torch.allclose(goodness.value(reached), goals, rtol=1e-9), "a goodness is reached exactly", f"{goals}")
+        kept = torch.allclose(goodness.normalize(reached), goodness.normalize(activities), rtol=1e-5)
+        require(kept, "what reaches a goodness keeps its direction")
+    silent = torch.zeros(1, 20, dtype=torch.float64)
+    require(torch.equal(reach(goodness, silent, torch.ones(1)), silent), "a silent row stays silent")
+
+
 GOODNESS_CHECKS: tuple[Callable[[MakeGoodness], None], ...] = (
     check_direction,
     check_one_number_a_row,
     check_hidden,
     check_leaves_activities_alone,
+    check_reach,
 )

@@ -61,6 +61,20 @@ def check_dense_frames(make: MakeJournal) -> None:
     journal.close()
 
 
+def check_exact_frames(make: MakeJournal) -> None:
+    """A journal knows of every frame whether it is to be learned in one step, across requests and long ones."""
+    journal = make(INPUTS)
+    expected = np.zeros(0, np.bool_)
+    for n, exact in ((3, False), (300, True), (1, False), (2, True)):
+        journal.append(*_frames(n), exact=exact)
+        expected = np.concatenate([expected, np.full(n, exact)])
+    for first, last in ((1, 306), (1, 3), (250, 304), (305, 305)):
+        found = journal.exact(first, last)
+        law = "what was accepted to be learned in one step is known to be"
+        require(np.array_equal(found, expected[first - 1 : last]), law, f"frames {first} to {last}: {found}")
+    journal.close()
+
+
 def check_dense_events(make: MakeJournal) -> None:
     """Events are numbered from 1 without a gap, and read back as they were recorded."""
     journal = make(INPUTS)
@@ -363,6 +377,7 @@ def check_keys_outlive_frames(make: MakeJournal) -> None:
 JOURNAL_CHECKS: tuple[Callable[[MakeJournal], None], ...] = (
     check_dense_frames,
     check_dense_events,
+    check_exact_frames,
     check_no_event_of_a_kind,
     check_bits,
     check_recall,

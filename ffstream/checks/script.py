@@ -23,10 +23,11 @@ MakeStream = Callable[[Path], Stream]
 
 @dataclass(frozen=True)
 class Feed:
-    """So many frames are accepted and learned."""
+    """So many frames are accepted and learned, each in a step of its own when they are ``exact``."""
 
     frames: int
     labelled: bool = True
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def play(script: Sequence[Item], make: MakeStream, folder: Path) -> Ending:
             case Feed() | Accept():
                 part = sample(stream, fed, item.frames)
                 fed += item.frames
-                stream.accept(part.x, part.y if isinstance(item, Accept) or item.labelled else None)
+                labels = part.y if isinstance(item, Accept) or item.labelled else None
+                stream.accept(part.x, labels, learn="exact" if isinstance(item, Feed) and item.exact else "gradient")
             case Rest():
                 stream.sequencer.request_sleep()
             case Save():

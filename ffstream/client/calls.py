@@ -92,7 +92,9 @@ class Calls:
     """
 
     @asked
-    def feed(self, frames: ArrayLike, labels: ArrayLike | None = None, key: str | None = None) -> Call[answers.Accepted]:
+    def feed(
+        self, frames: ArrayLike, labels: ArrayLike | None = None, key: str | None = None, learn: str = "gradient"
+    ) -> Call[answers.Accepted]:
         """Have frames accepted for learning.
 
         Waits as often as the service says that too many frames wait. A broken connection is tried again for the client's
@@ -102,8 +104,10 @@ class Calls:
             frames: [n, inputs], ``uint8`` or floating point.
             labels: [n] integers, -1 where not known; None when none is.
             key: idempotency key; None for a new one.
+            learn: ``"gradient"``, or ``"exact"`` for frames with labels that are to be known at once, each by itself.
         """
-        return Call("POST", "/feed", reads(answers.Accepted), arrays(frames, labels), NPY, key=key or new_key())
+        params = {} if learn == "gradient" else {"learn": learn}
+        return Call("POST", "/feed", reads(answers.Accepted), arrays(frames, labels), NPY, params, key or new_key())
 
     @asked
     def label(self, ids: ArrayLike, labels: ArrayLike, key: str | None = None) -> Call[answers.Accepted]:

@@ -15,13 +15,15 @@ from ffstream.errors import JournalError
 class Wake:
     """A micro-batch of frames ``first`` to ``last``, both included, ``labelled`` of them with a label.
 
-    It is an event of its own because its boundaries decide floating-point bits.
+    It is an event of its own because its boundaries decide floating-point bits. With ``exact`` it is one frame with its label,
+    learned in one step (:mod:`ffstream.exact`).
     """
 
     kind: ClassVar[str] = "wake"
     first: int
     last: int
     labelled: int
+    exact: bool = False
 
     @property
     def frames(self) -> int:

@@ -45,13 +45,21 @@ class Journal(Protocol):
     """Number of the last frame that an event names; those after it wait."""
 
     def append(
-        self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
+        self,
+        frames: FrameArray,
+        labels: LabelArray,
+        *,
+        exact: bool = False,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
     ) -> FrameRange:
         """Accept checked frames [n, inputs] and labels [n], all or none.
 
         Args:
             frames: ``uint8`` or ``float32``.
             labels: int64.
+            exact: whether each is to be learned in one step.
             limit: most frames that may wait to be learned, these included.
             key: idempotency key; with a key seen before nothing is kept and the first answer is given again.
             digest: of the request, to tell a repetition from another request with the same key.
@@ -137,6 +145,10 @@ class Journal(Protocol):
 
     def labels(self, first: int, last: int) -> LabelArray:
         """Labels [n] of frames by number, both ends included."""
+        ...
+
+    def exact(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Which frames [n] were accepted to be learned in one step, both ends included."""
         ...
 
     def recall(self, ids: NDArray[np.int64]) -> Tensor:

@@ -36,6 +36,7 @@ class MemoryJournal:
         self._lock = threading.RLock()
         self._frames: dict[int, Tensor] = {}
         self._labels: dict[int, int] = {}
+        self._exact: set[int] = set()
         self._numbers: dict[bool, deque[int]] = {True: deque(), False: deque()}
         self._events: dict[int, Recorded] = {}
         self._latest: dict[str, Recorded] = {}
@@ -45,10 +46,22 @@ class MemoryJournal:
         self._predictions: dict[int, Prediction] = {}
 
     def append(
-        self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
+        self,
+        frames: FrameArray,
+        labels: LabelArray,
+        *,
+        exact: bool = False,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
     ) -> FrameRange:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        return self._accept(len(frames), lambda accepted: self._insert(accepted, to_tensor(frames), labels), limit, key, digest)
+
+        def insert(accepted: FrameRange) -> None:
+            self._insert(accepted, to_tensor(frames), labels)
+            self._exact.update(accepted.numbers if exact else ())
+
+        return self._accept(len(frames), insert, limit, key, digest)
 
     def label(
         self,
@@ -103,6 +116,7 @@ class MemoryJournal:
 
     def _drop(self, number: int) -> None:
         del self._frames[number], self._labels[number]
+        self._exact.discard(number)
         for known in (self._taught_as, self._repeats, self._predictions):
             known.pop(number, None)
 
@@ -153,6 +167,10 @@ class MemoryJournal:
     def labels(self, first: int, last: int) -> LabelArray:
         """See :class:`~ffstream.stream.journal.Journal`."""
         return np.array([self._labels[number] for number in range(first, last + 1)], np.int64)
+
+    def exact(self, first: int, last: int) -> NDArray[np.bool_]:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        return np.array([number in self._exact for number in range(first, last + 1)], np.bool_)
 
     def recall(self, ids: NDArray[np.int64]) -> Tensor:
         """See :class:`~ffstream.stream.journal.Journal`."""

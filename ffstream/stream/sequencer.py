@@ -200,11 +200,16 @@ class Sequencer:
         return self._wake(min(waiting, self.batch))
 
     def _wake(self, frames: int) -> Wake | Grow:
-        """The next frames, up to the first whose label has no slot; the slot, when that is the very next."""
+        """The next frames, up to the first whose label has no slot; the slot, when that is the very next.
+
+        One that is to be learned in one step makes a micro-batch of its own.
+        """
         first = self.journal.sequenced + 1
+        exact = self.journal.exact(first, first + frames - 1)
+        frames = 1 if exact[0] else int(exact.argmax()) or frames
         labels = self.journal.labels(first, first + frames - 1)
         beyond = np.flatnonzero(labels >= self.classes)
         if len(beyond) and beyond[0] == 0:
             return Grow(int(labels[0]) + 1)
         labels = labels[: beyond[0]] if len(beyond) else labels
-        return Wake(first, first + len(labels) - 1, labelled=int((labels != UNLABELLED).sum()))
+        return Wake(first, first + len(labels) - 1, labelled=int((labels != UNLABELLED).sum()), exact=bool(exact[0]))

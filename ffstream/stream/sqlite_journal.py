@@ -20,8 +20,8 @@ from ffstream.stream.frame import Frame, Prediction, Predictions
 from ffstream.stream.journal import KEYS_LIVE, FrameRange, check_accepted, check_backlog
 from ffstream.stream.late import check_late
 
-FORMAT = 2
-"""Version of the file format; a file of another version is refused."""
+FORMAT = 3
+"""Version of the file format; a file of another version is refused, but for the one before, which has no ``exact``."""
 
 CHUNK = 256
 """Frames stored in one row at most, so that reading one back never walks a large blob."""
@@ -34,7 +34,8 @@ time on pages of this size that they take on SQLite's own of 4096."""
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE chunks (
-    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, dtype TEXT NOT NULL, frames BLOB NOT NULL, labels BLOB NOT NULL
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, dtype TEXT NOT NULL, frames BLOB NOT NULL, labels BLOB NOT NULL,
+    exact INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX events_by_kind ON events (kind, seq);
@@ -45,6 +46,12 @@ CREATE TABLE predictions (
 );
 CREATE TABLE late (frame INTEGER PRIMARY KEY, taught_as INTEGER NOT NULL UNIQUE);
 """
+
+RENEW = """
+BEGIN; ALTER TABLE chunks ADD COLUMN exact INTEGER NOT NULL DEFAULT 0;
+UPDATE meta SET value = '3' WHERE name = 'format'; COMMIT;
+"""
+"""Makes a file of format 3 of one of format 2."""
 
 
 class SqliteJournal:
@@ -97,13 +104,22 @@ class SqliteJournal:
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             meta = f"INSERT INTO meta VALUES ('format', '{FORMAT}'), ('inputs', '{self.inputs:d}');"
             db.executescript(f"BEGIN; {SCHEMA} {meta} COMMIT;")
+        elif ("2",) in db.execute("SELECT value FROM meta WHERE name = 'format'"):
+            db.executescript(RENEW)
         return db
 
     def append(
-        self, frames: FrameArray, labels: LabelArray, *, limit: int | None = None, key: str | None = None, digest: str = ""
+        self,
+        frames: FrameArray,
+        labels: LabelArray,
+        *,
+        exact: bool = False,
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
     ) -> FrameRange:
         """See :class:`~ffstream.stream.journal.Journal`."""
-        return self._accept(len(frames), lambda accepted: self._insert(accepted, frames, labels), limit, key, digest)
+        return self._accept(len(frames), lambda accepted: self._insert(accepted, frames, labels, exact), limit, key, digest)
 
     def label(
         self,
@@ -143,7 +159,7 @@ class SqliteJournal:
             self.last_frame = accepted.last
             return accepted
 
-    def _insert(self, accepted: FrameRange, frames: FrameArray, labels: LabelArray) -> None:
+    def _insert(self, accepted: FrameRange, frames: FrameArray, labels: LabelArray, exact: bool = False) -> None:
         for start in range(0, len(frames), CHUNK):
             part, part_labels = frames[start : start + CHUNK], labels[start : start + CHUNK]
             chunk = (
@@ -152,8 +168,9 @@ class SqliteJournal:
                 str(part.dtype),
                 np.ascontiguousarray(part).data,
                 np.ascontiguousarray(part_labels).data,
+                exact,
             )
-            self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", chunk)
+            self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)", chunk)
 
     def _repeated(self, key: str | None, digest: str) -> FrameRange | None:
         if key is None:
@@ -202,7 +219,12 @@ class SqliteJournal:
             raise JournalError(f"{self.path}: frames {first} to {last} are not all there")
         return np.concatenate(labels)
 
-    def _chunks(self, column: str, first: int, last: int) -> Iterator[tuple[str, bytes, slice]]:
+    def exact(self, first: int, last: int) -> NDArray[np.bool_]:
+        """See :class:`~ffstream.stream.journal.Journal`."""
+        marks = [np.full(rows.stop - rows.start, exact) for _, exact, rows in self._chunks("exact", first, last)]
+        return np.concatenate(marks).astype(np.bool_)
+
+    def _chunks(self, column: str, first: int, last: int) -> Iterator[tuple[str, Any, slice]]:
         """One column of the chunks that hold these frames, with the frames' rows in each."""
         query = f"SELECT first, count, dtype, {column} FROM chunks WHERE first > ? AND first <= ? ORDER BY first"
         for start, count, dtype, blob in self._rows(query, first - CHUNK, last):

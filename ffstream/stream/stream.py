@@ -18,6 +18,7 @@ from ffstream.classify import Classification, Method, Reader
 from ffstream.config import NetworkConfig
 from ffstream.drift import DriftConfig, DriftWatch
 from ffstream.errors import ChainError
+from ffstream.exact import check_learn
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.message import BUNDLE, Batch, Position
 from ffstream.network import Network
@@ -220,24 +221,34 @@ class Stream:
         return self.sequencer.replaying
 
     def accept(
-        self, frames: Any, labels: Any = None, *, limit: int | None = None, key: str | None = None, digest: str = ""
+        self,
+        frames: Any,
+        labels: Any = None,
+        *,
+        learn: str = "gradient",
+        limit: int | None = None,
+        key: str | None = None,
+        digest: str = "",
     ) -> FrameRange:
         """Accept frames for learning later. May be called from any thread.
 
         Args:
             frames: [n, inputs], ``uint8`` (0 to 255 stands for 0 to 1) or numbers.
             labels: [n] integers; -1, or None for all, where not known.
+            learn: ``"gradient"``, or ``"exact"`` to learn each frame in one step (:mod:`ffstream.exact`); all have labels then.
             limit: see :meth:`ffstream.stream.journal.Journal.append`, like ``key`` and ``digest``.
 
         Raises:
             ShapeError: when frames or labels are not what the network takes; nothing was accepted then.
+            ConfigError: when the network cannot learn so.
             BacklogError: when too many frames wait.
             KeyReuseError: when the key came with another request before.
             JournalError: when the journal cannot be written.
         """
         checked = check_frames(frames, self.config.inputs, self.config.symbols)
         known = check_labels(labels, len(checked), self.accepts.classes)
-        return self.journal.append(checked, known, limit=limit, key=key, digest=digest)
+        exact = check_learn(learn, self.config, known)
+        return self.journal.append(checked, known, exact=exact, limit=limit, key=key, digest=digest)
 
     def accept_labels(
         self, ids: Any, labels: Any, *, limit: int | None = None, key: str | None = None, digest: str = ""
@@ -266,7 +277,7 @@ class Stream:
         self.accept_labels(ids, labels)
         return self._learned()
 
-    def feed(self, frames: Any, labels: Any = None) -> list[Learned]:
+    def feed(self, frames: Any, labels: Any = None, learn: str = "gradient") -> list[Learned]:
         """Accept frames and learn them, with whatever sleep the schedule asks for.
 
         Args and errors as for :meth:`accept`.
@@ -274,7 +285,7 @@ class Stream:
         Returns:
             What was predicted before learning, one entry a micro-batch.
         """
-        self.accept(frames, labels)
+        self.accept(frames, labels, learn=learn)
         return self._learned()
 
     def _learned(self) -> list[Learned]:
@@ -385,7 +396,7 @@ class Stream:
             case Wake() as wake:
                 frames, labels = self.journal.read(wake.first, wake.last)
                 ids = torch.arange(wake.first, wake.last + 1)
-                self.chain.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids))
+                self.chain.wake(Batch(Position(recorded.seq), Polarity.POSITIVE, frames, labels, ids, wake.exact))
             case Sleep() as sleep:
                 self._asleep = True
                 self._fold.phase(Phase.SLEEP)

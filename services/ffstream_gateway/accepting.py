@@ -46,14 +46,15 @@ def refusals(service: Service) -> Iterator[None]:
         raise refuse(error, service.wait_seconds()) from error
 
 
-def accept_body(service: Service, raw: bytes, content_type: str, key: str | None) -> models.Accepted:
+def accept_body(service: Service, raw: bytes, content_type: str, key: str | None, learn: str = "gradient") -> models.Accepted:
     """Accept the frames in the body of a request."""
     with refusals(service):
         if key is None:
             check_backlog(service.stream.journal, 1, service.settings.backlog)
         with traces.part("validate"):
             body = _read(service, raw, content_type)
-        return _accept(service, body, key, content_type.encode() + b"\n", raw)
+        kind = content_type if learn == "gradient" else f"{content_type} {learn}"
+        return _accept(service, body, key, kind.encode() + b"\n", raw, learn)
 
 
 def _read(service: Service, raw: bytes, content_type: str) -> bodies.Body:
@@ -81,11 +82,13 @@ def accept_frames(service: Service, frames: FrameArray, labels: LabelArray) -> m
         return accepted(service, service.stream.accept(frames, labels, limit=service.settings.backlog))
 
 
-def _accept(service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes) -> models.Accepted:
+def _accept(
+    service: Service, body: bodies.Body, key: str | None, kind: bytes, raw: bytes, learn: str = "gradient"
+) -> models.Accepted:
     digest = "" if key is None else hashlib.sha256(kind + raw).hexdigest()
     limit = service.settings.backlog
     with traces.part("journal"):
-        frames = service.stream.accept(body.frames, body.labels, limit=limit, key=key, digest=digest)
+        frames = service.stream.accept(body.frames, body.labels, learn=learn, limit=limit, key=key, digest=digest)
     return accepted(service, frames)
 
 

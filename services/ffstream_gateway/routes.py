@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from concurrent.futures import Future
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -74,6 +74,10 @@ async def feed(
     raw: Raw,
     content_type: ContentType = "",
     key: Key = None,
+    learn: Annotated[
+        Literal["gradient", "exact"],
+        Query(description="exact: each frame by itself, known at once; every one needs its label"),
+    ] = "gradient",
 ) -> Response:
     """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
 
@@ -82,7 +86,7 @@ async def feed(
     and ``text/plain`` are taken too: every symbol is learned that has a whole window before it.
     """
     require_feeding(service)
-    answer = await run_in_threadpool(accept_body, service, raw, content_type, key)
+    answer = await run_in_threadpool(accept_body, service, raw, content_type, key, learn)
     return Response(answer.model_dump_json(), 202, media_type=bodies.JSON)
 
 

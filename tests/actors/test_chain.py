@@ -44,7 +44,7 @@ def expected(folder: Path, count: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("standardize", [False, True])
 def test_bits_of_the_in_process_network(tmp_path: Path, standardize: bool) -> None:
-    """Wake, sleep, frames without a label, a snapshot in the middle: the actors end with the same bits and answers."""
+    """Wake, sleep, frames without a label or learned in one step, a snapshot: the actors end with the same bits and answers."""
     config = replace(CONFIG, standardize=standardize)
     streams = [Stream.in_process(config, SCHEDULE, folder=tmp_path / "a"), open_stream(config, SCHEDULE, folder=tmp_path / "b")]
     x, y = frames(800)
@@ -53,6 +53,7 @@ def test_bits_of_the_in_process_network(tmp_path: Path, standardize: bool) -> No
         learned = [stream.feed(x[:333], y[:333]), stream.feed(x[333:], y[333:])]
         assert sum(len(each.labels) for part in learned for each in part) == 800
         stream.sleep(100)
+        stream.feed(*frames(2, seed=2), learn="exact")
         stream.snapshot()
         stream.feed(*frames(90, seed=1))
     a, b = streams

@@ -90,6 +90,12 @@ def test_feed_without_labels_sends_one_array(server, client):
     assert body.read() == b""
 
 
+def test_feed_says_what_is_to_be_learned_in_one_step(server, client):
+    server.answer(FED, 202)
+    client.feed(FRAMES, [1, 0], learn="exact")
+    assert server.asked[0].path == "/feed?learn=exact"
+
+
 def test_every_feed_has_a_key_of_its_own_unless_given(server, client):
     for _ in range(3):
         server.answer(FED, 202)

@@ -90,6 +90,18 @@ def test_another_format(path):
         SqliteJournal(path, INPUTS)
 
 
+def test_a_file_of_the_format_before_goes_on(path):
+    with closing(SqliteJournal(path, INPUTS)) as journal:
+        journal.append(*frames(3))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE chunks DROP COLUMN exact")
+        db.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+        db.commit()
+    with closing(SqliteJournal(path, INPUTS)) as journal:
+        assert journal.append(*frames(2), exact=True) == FrameRange(4, 5)
+        assert journal.exact(1, 5).tolist() == [False, False, False, True, True]
+
+
 def test_an_event_of_a_later_version(path):
     with closing(SqliteJournal(path, INPUTS)) as journal:
         with closing(sqlite3.connect(path)) as db:
