@@ -34,40 +34,49 @@ class SpectrumClip:
         inputs: its columns.
         directions: ``r``; less where the layer is small.
         format: number format of the factors of large products.
+        blocks: ``(n,)`` for updates [n, units, inputs] of n blocks, each cut by itself; ``()`` for one of [units, inputs].
     """
 
-    def __init__(self, units: int, inputs: int, *, directions: int, format: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        units: int,
+        inputs: int,
+        *,
+        directions: int,
+        format: torch.dtype = torch.float32,
+        blocks: tuple[int, ...] = (),
+    ) -> None:
         directions = max(1, min(directions, units // SHARE, inputs // SHARE))
         self.format = format
-        self.basis = torch.randn(inputs, directions, generator=torch.Generator().manual_seed(0))
-        self.left = torch.zeros(units, directions)
+        self.basis = torch.randn(*blocks, inputs, directions, generator=torch.Generator().manual_seed(0))
+        self.left = torch.zeros(*blocks, units, directions)
         self.clips = torch.zeros((), dtype=torch.int64)
 
     def clip(self, update: Tensor) -> Tensor:
-        """A copy of ``update`` [units, inputs], clipped."""
+        """A copy of ``update`` [..., units, inputs], clipped."""
         rounded = update.to(self.format)
         self.clips += 1
         if self.clips <= TURN_ALL or self.clips % TURN_EVERY == 0:
             self._turn(rounded)
         right = self._seen(rounded)
-        singular = right.norm(dim=1).clamp(min=1e-30)
-        level = torch.maximum(singular.amin(), singular.amax() / STEEPEST)
+        singular = right.norm(dim=-1).clamp(min=1e-30)
+        level = torch.maximum(singular.amin(-1, keepdim=True), singular.amax(-1, keepdim=True) / STEEPEST)
         cut = (level / singular).clamp(max=1) - 1
-        change: Tensor = (self.left * cut).to(self.format) @ right.to(self.format)
+        change: Tensor = (self.left * cut[..., None, :]).to(self.format) @ right.to(self.format)
         return change.float().add_(update)
 
     def _turn(self, rounded: Tensor) -> None:
-        """``left`` [units, r] and ``basis`` [inputs, r]: the singular vectors of the update as it is now."""
+        """``left`` [..., units, r] and ``basis`` [..., inputs, r]: the singular vectors of the update as it is now."""
         left, _ = torch.linalg.qr((rounded @ self.basis.to(self.format)).float())
-        seen = (left.to(self.format).t() @ rounded).float()
-        energies, rotation = torch.linalg.eigh((seen @ seen.t()).double())
+        seen = (left.to(self.format).mT @ rounded).float()
+        energies, rotation = torch.linalg.eigh((seen @ seen.mT).double())
         singular = energies.clamp(min=0).sqrt().float()
         self.left.copy_(left @ rotation.float())
-        self.basis.copy_((rotation.float().t() @ seen / singular.clamp(min=1e-30)[:, None]).t())
+        self.basis.copy_((rotation.float().mT @ seen / singular.clamp(min=1e-30)[..., None]).mT)
 
     def _seen(self, rounded: Tensor) -> Tensor:
-        """``U' v`` [r, inputs]."""
-        return (self.left.to(self.format).t() @ rounded).float()
+        """``U' v`` [..., r, inputs]."""
+        return (self.left.to(self.format).mT @ rounded).float()
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""
