@@ -54,7 +54,10 @@ class Run:
             from benchmarks.learners.forward_forward import fingerprint, layer_config, video_config
 
             settings["fingerprint"] = fingerprint(
-                layer_config(self.constants), video_config(self.constants), self.constants.get("standardize", False)
+                layer_config(self.constants),
+                video_config(self.constants),
+                self.constants.get("standardize", False),
+                local="fields" in self.constants,
             )
         return settings
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ffstream.classify import Classification, Method, Reader
     from ffstream.config import ADAM, PLAIN, RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig, ReadoutConfig
     from ffstream.errors import FFStreamError
+    from ffstream.fields import Field, FieldsConfig
     from ffstream.layer import Layer, LayerReport
     from ffstream.network import Network
     from ffstream.polarity import Phase, Polarity
@@ -27,6 +28,8 @@ __all__ = [
     "UNSUPERVISED",
     "Classification",
     "FFStreamError",
+    "Field",
+    "FieldsConfig",
     "Layer",
     "LayerConfig",
     "LayerReport",
@@ -47,6 +50,7 @@ _HOMES = {
     "ffstream.classify": ("Classification", "Method", "Reader"),
     "ffstream.config": ("ADAM", "PLAIN", "RECURRENT", "UNSUPERVISED", "LayerConfig", "NetworkConfig", "ReadoutConfig"),
     "ffstream.errors": ("FFStreamError",),
+    "ffstream.fields": ("Field", "FieldsConfig"),
     "ffstream.layer": ("Layer", "LayerReport"),
     "ffstream.network": ("Network",),
     "ffstream.polarity": ("Phase", "Polarity"),

@@ -21,6 +21,7 @@ from ffstream.layer import forward
 from ffstream.readout import correct
 from ffstream.stage import StageWeights
 from ffstream.watching import Playing, Watching
+from ffstream.wiring import wiring_of
 
 
 class Method(Enum):
@@ -59,6 +60,7 @@ class Ascent:
         moments = stages[0].moments if stages else None
         self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments)
         self._goodness = GOODNESS[config.layer.goodness]
+        self._wirings = [wiring_of(config, index) for index in range(len(stages))]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
@@ -75,8 +77,8 @@ class Ascent:
 
     def passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
-        for stage in self.stages:
-            activities = forward(stage.layer, x)
+        for stage, wiring in zip(self.stages, self._wirings, strict=True):
+            activities = forward(stage.layer, x, wiring=wiring)
             x = self._goodness.normalize(activities)
             yield self._goodness.value(activities), x
 

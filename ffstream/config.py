@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 
 from ffstream.errors import ConfigError
+from ffstream.fields import FieldsConfig
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
@@ -166,6 +167,8 @@ class NetworkConfig:
             follow what drifts, many read better what does not.
         certainty: probability with which every layer takes a frame that it has learned in one step for a positive, and denies
             it with any other label (:mod:`ffstream.exact`). The higher, the further it is carried over to other frames.
+        fields: gives every layer local receptive fields (:class:`~ffstream.fields.FieldsConfig`), of which ``units`` are then
+            those; None for dense layers.
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -186,6 +189,7 @@ class NetworkConfig:
     standardize: bool = False
     average_span: int = AVERAGE_SPAN
     certainty: float = CERTAINTY
+    fields: FieldsConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory", "average_span"):
@@ -204,6 +208,17 @@ class NetworkConfig:
         self._check_encoding()
         self._check_negatives()
         self._check_video()
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        if self.fields is None:
+            return
+        if self.fields.units != self.units:
+            raise ConfigError(f"units: got {self.units}, expected the {self.fields.units} of the fields")
+        if self.fields.inputs != self.pixels:
+            raise ConfigError(f"inputs: got {self.pixels} numbers at once, expected the {self.fields.inputs} that fields see")
+        if self.symbols is not None or self.standardize:
+            raise ConfigError("fields: they are of pictures, whose numbers are seen as they are")
 
     def _check_video(self) -> None:
         if self.video is None:
@@ -296,13 +311,15 @@ class NetworkConfig:
                 del plain[name]
         if self.video is None:
             del plain["video"]
+        if self.fields is None:
+            del plain["fields"]
         return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`; unknown names are a :class:`ConfigError`."""
         plain = dict(data)
-        unknown = set(plain) - {f.name for f in fields(cls)}
+        unknown = set(plain) - {each.name for each in fields(cls)}
         if unknown:
             raise ConfigError(f"network configuration: unknown names {sorted(unknown)}")
         try:
@@ -311,6 +328,8 @@ class NetworkConfig:
             plain["readout"] = ReadoutConfig(**plain["readout"])
             if plain.get("video") is not None:
                 plain["video"] = VideoConfig.from_dict(plain["video"])
+            if plain.get("fields") is not None:
+                plain["fields"] = FieldsConfig.from_dict(plain["fields"])
             return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error

@@ -122,6 +122,8 @@ def check_growth(before: NetworkConfig, config: NetworkConfig) -> None:
             raise ConfigError(f"{name}: got {new}, expected at least the {old} that there are: a network does not shrink")
     if config != before and config.symbols is not None:
         raise ConfigError("classes: a network of symbols does not grow, for its frames are made of what its labels are")
+    if config != before and config.fields is not None:
+        raise ConfigError("classes: a network with local receptive fields does not grow")
     if config.inputs != before.inputs and config.video is not None:
         raise ConfigError("inputs: a recurrent network's frames do not grow, for they are pictures of one size")
 

@@ -13,6 +13,7 @@ from ffstream.config import LayerConfig
 from ffstream.goodness import GOODNESS
 from ffstream.polarity import Polarity
 from ffstream.rules import make_rule
+from ffstream.wiring import Wiring
 
 PEER_DECAY = 0.9
 PEER_START = 0.5
@@ -31,7 +32,7 @@ class LayerReport:
 
 
 class Layer:
-    """Dense rectified layer that learns from its own goodness.
+    """Rectified layer, dense or with local receptive fields, that learns from its own goodness.
 
         a = relu(x W' + b)                              forward
         p = sigmoid(k (goodness(a) - threshold))        probability that the row is positive, equation 1
@@ -47,6 +48,7 @@ class Layer:
         units: number of rectified units.
         config: constants of learning.
         seed: of the first weights, drawn from N(0, 1 / inputs); biases start at 0.
+        wiring: what every unit is connected to; None for a dense layer.
 
     >>> layer = Layer(4, 8, seed=1)
     >>> x = torch.ones(2, 4)
@@ -58,21 +60,27 @@ class Layer:
     Reference: Hinton 2022, sections 2 and 3.2.
     """
 
-    def __init__(self, inputs: int, units: int, config: LayerConfig | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, inputs: int, units: int, config: LayerConfig | None = None, *, seed: int = 0, wiring: Wiring | None = None
+    ) -> None:
         self.inputs = inputs
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
         self.threshold = self.config.decides_at
-        self.rule = make_rule(inputs, units, self.config)
+        self.wiring = wiring
+        self.rule = make_rule(inputs, units, self.config, wiring)
         generator = torch.Generator().manual_seed(seed)
-        self.weights = torch.randn(units, inputs + 1, generator=generator) * inputs**-0.5
-        self.weights[:, -1] = 0
+        if wiring is None:
+            self.weights = torch.randn(units, inputs + 1, generator=generator) * inputs**-0.5
+            self.weights[:, -1] = 0
+        else:
+            self.weights = wiring.first_weights(generator)
         self.mean_activity = torch.full((units,), PEER_START)
 
     def forward(self, x: Tensor) -> Tensor:
         """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
-        return forward(self.weights, x, self.config.format)
+        return forward(self.weights, x, self.config.format, self.wiring)
 
     def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
         """One local step; the weights change in place.
@@ -115,9 +123,14 @@ class Layer:
         return {"weights": self.weights, "mean_activity": self.mean_activity} | rule
 
 
-def forward(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32) -> Tensor:
+def forward(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32, wiring: Wiring | None = None) -> Tensor:
     """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
 
-    The factors of the product are rounded to ``format``.
+    Those of a local layer are ``[blocks, units, width + 1]``, by its ``wiring``. The factors of the product are rounded to
+    ``format``.
     """
+    if wiring is not None:
+        seen = wiring.gather(torch.nn.functional.pad(x.to(format), (0, 1)))[..., :-1]
+        sums = (seen @ weights[..., :-1].to(format).mT).float()
+        return wiring.join(sums.add_(weights[:, None, :, -1])).relu_()
     return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1]).relu_()

@@ -3,6 +3,10 @@
 A rule is given the inputs ``x`` [batch, inputs + 1] (the last column is the constant 1 of the bias) and the direction
 ``delta`` [batch, units] in which the layer wants its activities to move, and changes the weights in place. The rules
 see one layer only, and none stores an activity.
+
+The blocks of a local layer (:mod:`ffstream.wiring`) are so many small layers to a rule, side by side along a first axis of all
+that is written here: inputs ``[blocks, batch, width + 1]``, directions ``[blocks, batch, units]``, weights ``[blocks, units,
+width + 1]``.
 """
 
 from collections.abc import Callable
@@ -15,7 +19,9 @@ from ffstream import sweep
 from ffstream.config import LayerConfig
 from ffstream.curvature import Curvature
 from ffstream.polarity import Polarity
+from ffstream.sketch import Sketch
 from ffstream.spectrum import SpectrumClip
+from ffstream.wiring import Wiring
 
 SHORTEST_SPAN, LONG_SPAN = 10, 100
 """Updates that the memory of the other phase spans at least, and at which a phase counts as long."""
@@ -26,6 +32,10 @@ the finest directions (``benchmarks/README.md``)."""
 
 ADAM_SQUARE = 0.999
 """Decay of the running mean of squared gradients in Adam."""
+
+
+Blocks = tuple[int] | tuple[()]
+"""How many blocks are side by side; none for a dense layer."""
 
 
 class Rule(Protocol):
@@ -66,9 +76,9 @@ class PlainRule:
     Reference: Hinton's released code; the bias is free of the weight cost.
     """
 
-    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+    def __init__(self, inputs: int, units: int, config: LayerConfig, blocks: Blocks = ()) -> None:
         self.config = config
-        self.velocity = torch.zeros(units, inputs + 1)
+        self.velocity = torch.zeros(*blocks, units, inputs + 1)
 
     def observe(self, x: Tensor, share: float) -> None:
         """The plain rule needs no statistics of its inputs."""
@@ -80,7 +90,8 @@ class PlainRule:
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
         momentum = self.config.momentum**share
-        self.velocity.addmm_(delta.t(), x, beta=momentum, alpha=(1 - momentum) / batch)
+        add = self.velocity.addmm_ if x.dim() == 2 else self.velocity.baddbmm_
+        add(delta.mT, x, beta=momentum, alpha=(1 - momentum) / batch)
         _move(weights, self.velocity, self.config, share)
 
     def forget(self) -> None:
@@ -105,10 +116,10 @@ class AdamRule:
     Reference: Kingma and Ba 2015, arXiv:1412.6980.
     """
 
-    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+    def __init__(self, inputs: int, units: int, config: LayerConfig, blocks: Blocks = ()) -> None:
         self.config = config
-        self.velocity = torch.zeros(units, inputs + 1)
-        self.square = torch.zeros(units, inputs + 1)
+        self.velocity = torch.zeros(*blocks, units, inputs + 1)
+        self.square = torch.zeros(*blocks, units, inputs + 1)
         self.updates = torch.zeros((), dtype=torch.float64)
 
     def observe(self, x: Tensor, share: float) -> None:
@@ -122,7 +133,7 @@ class AdamRule:
         """See :class:`Rule`."""
         self.updates += share
         updates, momentum = float(self.updates), self.config.momentum
-        gradient = delta.t() @ x / batch
+        gradient = delta.mT @ x / batch
         self.velocity.lerp_(gradient, 1 - momentum**share)
         self.square.lerp_(gradient.square_(), 1 - ADAM_SQUARE**share)
         scale = (self.square / (1 - ADAM_SQUARE**updates)).sqrt_().add_(1e-8)
@@ -147,11 +158,11 @@ class CurvatureRule:
         m[polarity] <- c m[polarity] + (1 - c) G
         m[other polarity] <- c m[other polarity],      c = 1 - 1 / span
 
-    ``P`` is :class:`~ffstream.curvature.Curvature`'s, ``clip`` is :class:`~ffstream.spectrum.SpectrumClip`'s. ``m`` is the
-    paper's footnote 15: while awake a layer still feels the mean of what its last sleep taught, and asleep what the day
-    taught, so that long one-sided phases do not run away. It fades while it is used. ``span`` is the longer of the last
-    whole phase and this one, at least :data:`SHORTEST_SPAN`, in updates; the damping of ``P`` grows with it from the
-    configured one to :data:`LONG_DAMPING` times as much.
+    ``P`` is :class:`~ffstream.curvature.Curvature`'s, or, block by block, :class:`~ffstream.sketch.Sketch`'s; ``clip`` is
+    :class:`~ffstream.spectrum.SpectrumClip`'s. ``m`` is the paper's footnote 15: while awake a layer still feels the mean of
+    what its last sleep taught, and asleep what the day taught, so that long one-sided phases do not run away. It fades while it
+    is used. ``span`` is the longer of the last whole phase and this one, at least :data:`SHORTEST_SPAN`, in updates; the
+    damping of ``P`` grows with it from the configured one to :data:`LONG_DAMPING` times as much.
 
     Cost, beside the plain rule's one product of ``units * inputs * batch``: two thin ones of ``batch * inputs * r`` to apply
     ``P``, three of ``units * inputs * r`` to cut the spectrum, a few sweeps over the weights for ``m``; and memory for four
@@ -160,12 +171,17 @@ class CurvatureRule:
     memory or time an update are short and phases are too, 1:1 over many passes, and to read beside the paper.
     """
 
-    def __init__(self, inputs: int, units: int, config: LayerConfig) -> None:
+    def __init__(self, inputs: int, units: int, config: LayerConfig, blocks: Blocks = ()) -> None:
         self.config = config
-        self.curvature = Curvature(inputs + 1, directions=config.directions, format=config.format)
-        self.spectrum = SpectrumClip(units, inputs + 1, directions=config.directions, format=config.format)
-        self.velocity = torch.zeros(units, inputs + 1)
-        self.memory = {polarity: torch.zeros(units, inputs + 1) for polarity in Polarity}
+        directions, format = config.directions, config.format
+        self.curvature: Curvature | Sketch
+        if blocks:
+            self.curvature = Sketch(*blocks, inputs + 1, directions=directions)
+        else:
+            self.curvature = Curvature(inputs + 1, directions=directions, format=format)
+        self.spectrum = SpectrumClip(units, inputs + 1, directions=directions, format=format, blocks=blocks)
+        self.velocity = torch.zeros(*blocks, units, inputs + 1)
+        self.memory = {polarity: torch.zeros(*blocks, units, inputs + 1) for polarity in Polarity}
         self.phase = torch.zeros(3, dtype=torch.float64)
 
     def observe(self, x: Tensor, share: float) -> None:
@@ -180,7 +196,7 @@ class CurvatureRule:
         """See :class:`Rule`."""
         config = self.config
         steered, format = self.curvature.precondition(x), config.format
-        direction = (delta / batch).to(format).t() @ steered.to(format)
+        direction = (delta / batch).to(format).mT @ steered.to(format)
         turn, span = 1 - config.momentum**share, self._span(polarity, share)
         keep = (1 - 1 / span) ** share
         velocity = sweep.fold(
@@ -234,14 +250,46 @@ def _move(weights: Tensor, velocity: Tensor, config: LayerConfig, share: float) 
 def _shrink(weights: Tensor, config: LayerConfig, share: float) -> None:
     """The weight cost's part of a move."""
     if config.weight_cost:
-        weights[:, :-1].mul_(1 - config.rate * share * config.weight_cost)
+        weights[..., :-1].mul_(1 - config.rate * share * config.weight_cost)
 
 
-def make_rule(inputs: int, units: int, config: LayerConfig) -> Rule:
-    """The rule that ``config.rule`` names."""
-    rules: dict[str, Callable[[int, int, LayerConfig], Rule]] = {
-        "curvature": CurvatureRule,
-        "plain": PlainRule,
-        "adam": AdamRule,
-    }
-    return rules[config.rule](inputs, units, config)
+class FieldRule:
+    """Another rule for every block of a local layer, whose rows and directions are those of the whole layer here.
+
+    Args:
+        wiring: of the layer.
+        config: names the rule.
+    """
+
+    def __init__(self, wiring: Wiring, config: LayerConfig) -> None:
+        self.wiring = wiring
+        self.rule = RULES[config.rule](wiring.width, wiring.units, config, (wiring.blocks,))
+
+    def observe(self, x: Tensor, share: float) -> None:
+        """See :class:`Rule`."""
+        self.rule.observe(self.wiring.gather(x), share)
+
+    def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
+        """See :class:`Rule`."""
+        self.rule.step(weights, self.wiring.gather(x), self.wiring.split(delta), batch, polarity, share)
+        self.wiring.disconnect(weights)
+
+    def forget(self) -> None:
+        """See :class:`Rule`."""
+        self.rule.forget()
+
+    def state(self) -> dict[str, Tensor]:
+        """See :class:`Rule`."""
+        return self.rule.state()
+
+
+RULES: dict[str, Callable[[int, int, LayerConfig, Blocks], Rule]] = {
+    "curvature": CurvatureRule,
+    "plain": PlainRule,
+    "adam": AdamRule,
+}
+
+
+def make_rule(inputs: int, units: int, config: LayerConfig, wiring: Wiring | None = None) -> Rule:
+    """The rule that ``config.rule`` names, for a dense layer or one with a ``wiring``."""
+    return RULES[config.rule](inputs, units, config, ()) if wiring is None else FieldRule(wiring, config)

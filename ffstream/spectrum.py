@@ -34,39 +34,48 @@ class SpectrumClip:
         inputs: its columns.
         directions: ``r``; less where the layer is small.
         format: number format of the factors of large products.
+        blocks: ``(n,)`` for updates [n, units, inputs] of n blocks, each cut by itself; ``()`` for one of [units, inputs].
     """
 
-    def __init__(self, units: int, inputs: int, *, directions: int, format: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        units: int,
+        inputs: int,
+        *,
+        directions: int,
+        format: torch.dtype = torch.float32,
+        blocks: tuple[int, ...] = (),
+    ) -> None:
         directions = max(1, min(directions, units // SHARE, inputs // SHARE))
         self.format = format
-        self.basis = torch.randn(inputs, directions, generator=torch.Generator().manual_seed(0))
-        self.left = torch.zeros(units, directions)
+        self.basis = torch.randn(*blocks, inputs, directions, generator=torch.Generator().manual_seed(0))
+        self.left = torch.zeros(*blocks, units, directions)
         self.clips = torch.zeros((), dtype=torch.int64)
 
     def cut(self, update: Tensor) -> Tensor:
-        """What is to be added to ``update``; both [units, inputs], in ``format``."""
+        """What is to be added to ``update``; both [..., units, inputs], in ``format``."""
         self.clips += 1
         if self.clips <= TURN_ALL or self.clips % TURN_EVERY == 0:
             self._turn(update)
         right = self._seen(update)
-        singular = right.norm(dim=1).clamp(min=1e-30)
-        level = torch.maximum(singular.amin(), singular.amax() / STEEPEST)
+        singular = right.norm(dim=-1).clamp(min=1e-30)
+        level = torch.maximum(singular.amin(-1, keepdim=True), singular.amax(-1, keepdim=True) / STEEPEST)
         cut = (level / singular).clamp(max=1) - 1
-        change: Tensor = (self.left * cut).to(self.format) @ right.to(self.format)
+        change: Tensor = (self.left * cut[..., None, :]).to(self.format) @ right.to(self.format)
         return change
 
     def _turn(self, update: Tensor) -> None:
-        """``left`` [units, r] and ``basis`` [inputs, r]: the singular vectors of the update as it is now."""
+        """``left`` [..., units, r] and ``basis`` [..., inputs, r]: the singular vectors of the update as it is now."""
         left, _ = torch.linalg.qr((update @ self.basis.to(self.format)).float())
-        seen = (left.to(self.format).t() @ update).float()
-        energies, rotation = torch.linalg.eigh((seen @ seen.t()).double())
+        seen = (left.to(self.format).mT @ update).float()
+        energies, rotation = torch.linalg.eigh((seen @ seen.mT).double())
         singular = energies.clamp(min=0).sqrt().float()
         self.left.copy_(left @ rotation.float())
-        self.basis.copy_((rotation.float().t() @ seen / singular.clamp(min=1e-30)[:, None]).t())
+        self.basis.copy_((rotation.float().mT @ seen / singular.clamp(min=1e-30)[..., None]).mT)
 
     def _seen(self, update: Tensor) -> Tensor:
-        """``U' v`` [r, inputs]."""
-        return (self.left.to(self.format).t() @ update).float()
+        """``U' v`` [..., r, inputs]."""
+        return (self.left.to(self.format).mT @ update).float()
 
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""

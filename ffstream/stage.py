@@ -22,10 +22,12 @@ from ffstream.readout import ReadoutSlice, correct
 from ffstream.scales import Scales
 from ffstream.seeds import keyed
 from ffstream.stream.snapshot import digest
+from ffstream.wiring import wiring_of
 
 
 class StageWeights(NamedTuple):
-    """What classifying needs of a stage: ``layer`` [units, inputs + 1] and ``readout`` [classes, units].
+    """What classifying needs of a stage: ``layer`` [units, inputs + 1] (of local receptive fields [blocks, units,
+    width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units].
 
     ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them.
     """
@@ -46,7 +48,9 @@ class Stage:
         self.config = config
         self.index = index
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
-        self.layer = Layer(config.layer_inputs(index), config.units[index], config.layer, seed=seed)
+        self.layer = Layer(
+            config.layer_inputs(index), config.units[index], config.layer, seed=seed, wiring=wiring_of(config, index)
+        )
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights}, config.average_span)
         sees_labels = index == 0 and config.video is None

@@ -12,6 +12,7 @@ from ffstream.normalize import normalize
 from ffstream.readout import correct
 from ffstream.recurrent import Teller, damped, in_window, join
 from ffstream.stage import StageWeights
+from ffstream.wiring import wiring_of
 
 
 class Gaze:
@@ -30,6 +31,7 @@ class Gaze:
         self.states: list[Tensor] = []
         self._above = [config.sources(index)[1] for index in range(config.depth)]
         self._weights = [stage.layer for stage in stages]
+        self._wirings = [wiring_of(config, index) for index in range(len(stages))]
         self._before: list[Tensor] = []
         self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
 
@@ -44,15 +46,18 @@ class Gaze:
             self._begin(seen)
         sources = [seen, *self.states, self.told]
         joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
-        activities = [forward(*each, self._format) for each in zip(self._weights, joined, strict=True)]
+        activities = [
+            forward(weights, x, self._format, wiring)
+            for weights, x, wiring in zip(self._weights, joined, self._wirings, strict=True)
+        ]
         self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
         self.states = [self._goodness.normalize(state) for state in self._before]
         self.tick += 1
         return torch.stack([self._goodness.value(each) for each in activities], dim=1)
 
     def _begin(self, seen: Tensor) -> None:
-        for weights, above in zip(self._weights, self._above, strict=True):
-            self._before.append(forward(weights, join(seen, above), self._format))
+        for weights, above, wiring in zip(self._weights, self._above, self._wirings, strict=True):
+            self._before.append(forward(weights, join(seen, above), self._format, wiring))
             seen = self._goodness.normalize(self._before[-1])
             self.states.append(seen)
 

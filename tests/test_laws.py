@@ -6,12 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from ffstream import ADAM, PLAIN, UNSUPERVISED, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
-from ffstream.checks.chain import check_matches_network, check_memory_bounded, check_predicts_before_learning
+from ffstream import (
+    ADAM,
+    PLAIN,
+    UNSUPERVISED,
+    Field,
+    FieldsConfig,
+    Layer,
+    LayerConfig,
+    NetworkConfig,
+    Schedule,
+    Stream,
+    VideoConfig,
+    checks,
+)
+from ffstream.checks.chain import (
+    check_matches_network,
+    check_memory_bounded,
+    check_predicts_before_learning,
+    check_replay_from_snapshot,
+)
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sqlite_journal import SqliteJournal
+from ffstream.wiring import wiring_of
 
 RULES = {
     **{name: LayerConfig(goodness=name) for name in GOODNESS},
@@ -26,6 +45,8 @@ SEQUENCE = replace(NETWORK, inputs=5, encoding="symbols", negatives="generated_s
 TABLE = replace(NETWORK, standardize=True)
 SCHEDULE = Schedule(every=30, idle=None)
 RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
+FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))
+LOCAL = replace(NETWORK, inputs=16, units=FIELDS.units, fields=FIELDS)
 CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
 
 
@@ -38,6 +59,19 @@ def parametrize(checks):
 @pytest.mark.parametrize("rule", RULES)
 def test_layer(check, rule, shape):
     check(partial(Layer, config=RULES[rule]), *shape)
+
+
+def of_fields(inputs: int, units: int, *, seed: int) -> Layer:
+    """Wired like the first or the second layer of a network whose maps are of 6 x 6."""
+    field = Field(6, units // 36, 3, tile=2)
+    fields = FieldsConfig(6, inputs // 36, (field, field))
+    network = NetworkConfig(inputs, 4, fields.units, negatives="uniform_labels", fields=fields)
+    return Layer(units, units, seed=seed, wiring=wiring_of(network, 1))
+
+
+@parametrize(checks.LAYER_CHECKS)
+def test_local_layer(check):
+    check(of_fields, 144, 144)
 
 
 @parametrize(checks.GOODNESS_CHECKS)
@@ -140,6 +174,25 @@ def generating(folder: Path) -> Stream:
 
 def of_a_table(folder: Path) -> Stream:
     return Stream.in_process(TABLE, replace(SCHEDULE, cycle=2), folder=folder)
+
+
+def of_fields_with_labels(folder: Path) -> Stream:
+    return Stream.in_process(LOCAL, SCHEDULE, folder=folder)
+
+
+def of_fields_recurrent(folder: Path) -> Stream:
+    return Stream.in_process(replace(LOCAL, layer=RECURRENT.layer, video=RECURRENT.video), SCHEDULE, folder=folder)
+
+
+@parametrize([check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded])
+@pytest.mark.parametrize("make", [of_fields_with_labels, of_fields_recurrent])
+def test_local_chain(check, make):
+    check(make)
+
+
+@parametrize([check_replay_from_snapshot])
+def test_durable_local_chain(check):
+    check(of_fields_with_labels)
 
 
 @parametrize(checks.CHAIN_CHECKS)

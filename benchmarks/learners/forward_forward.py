@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
-from ffstream import ADAM, PLAIN, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream import ADAM, PLAIN, Field, FieldsConfig, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.drift import DriftConfig
 from ffstream.network import Network
 
@@ -29,6 +29,7 @@ OWN = (
     "average_span",
     "stream",
     "exact",
+    "fields",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
@@ -89,17 +90,24 @@ def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForwar
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:
     """Defaults of the library; ``constants`` may name a ``rule``, fields of its :class:`LayerConfig` that differ, a
-    ``label_strength``, ``negatives``, and the settings of a ``video`` network.
+    ``label_strength``, ``negatives``, an ``average_span``, and the settings of a ``video`` network and of ``fields``.
     """
     layer = layer_config(constants)
-    chosen = {name: constants[name] for name in ("label_strength", "negatives") if name in constants}
-    video = video_config(constants)
-    return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer, video=video, **chosen)
+    chosen = {name: constants[name] for name in ("label_strength", "negatives", "average_span") if name in constants}
+    video, fields = video_config(constants), fields_config(constants)
+    return NetworkConfig(
+        inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer, video=video, fields=fields, **chosen
+    )
 
 
 def video_config(constants: Constants) -> VideoConfig | None:
     """What makes the network recurrent, if anything does."""
     return VideoConfig.from_dict({"read": VideoConfig.read, **constants["video"]}) if "video" in constants else None
+
+
+def fields_config(constants: Constants) -> FieldsConfig | None:
+    """The local receptive fields, if there are any."""
+    return FieldsConfig.from_dict(constants["fields"]) if "fields" in constants else None
 
 
 def layer_config(constants: Constants) -> LayerConfig:
@@ -110,7 +118,7 @@ def layer_config(constants: Constants) -> LayerConfig:
 
 @functools.cache
 def fingerprint(
-    layer: LayerConfig, video: VideoConfig | None = None, standardize: bool = False, steps: int = 60
+    layer: LayerConfig, video: VideoConfig | None = None, standardize: bool = False, local: bool = False, steps: int = 60
 ) -> tuple[float, ...]:
     """What the library does with these constants: a tiny network's weights after a fixed stream, seen from a few directions.
 
@@ -125,11 +133,13 @@ def fingerprint(
         video: makes the network recurrent.
         standardize: as the network's configuration has it.
         steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
+        local: whether the layers have local receptive fields.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     exact = replace(layer, precision="float32")
-    config = NetworkConfig(inputs=16, classes=3, units=(12, 12), batch=10, layer=exact, video=video, standardize=standardize)
+    fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1))) if local else None
+    config = NetworkConfig(16, 3, (12, 12), batch=10, layer=exact, video=video, standardize=standardize, fields=fields)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):
         labels = rng.integers(3, size=10)

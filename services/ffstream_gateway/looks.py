@@ -18,6 +18,7 @@ from ffstream.goodness import GOODNESS, OpponentSquares
 from ffstream.labels import UNLABELLED
 from ffstream.prequential import WINDOW
 from ffstream.scales import of_z
+from ffstream.wiring import wiring_of
 from ffstream_gateway import look_models as models
 from ffstream_gateway.pictures import field, not_pictures, picture
 from ffstream_gateway.recent import Predicted
@@ -203,7 +204,8 @@ class Looks:
         reader = self._reader
         if not reader.stages or not self._pictured:
             return models.FieldsLook(seq=reader.seq, units=[])
-        weights, inputs = reader.stages[0].layer, self._config.inputs
+        weights, inputs, wiring = reader.stages[0].layer, self._config.inputs, wiring_of(reader.config, 0)
+        weights = weights if wiring is None else wiring.as_dense(weights)
         weights = of_z(weights, inputs) if self._config.standardize else weights[:, :inputs]
         two_sided = isinstance(GOODNESS[self._config.layer.goodness], OpponentSquares)
         picked = torch.linspace(0, len(weights) - 1, min(UNITS, len(weights))).round().long().tolist()

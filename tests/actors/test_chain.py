@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from ffstream import LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import Field, FieldsConfig, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.actors.wire import pack, unpack
 from ffstream.checks.samples import sequence
@@ -42,10 +42,16 @@ def expected(folder: Path, count: int) -> dict[str, str]:
     return digests
 
 
-@pytest.mark.parametrize("standardize", [False, True])
-def test_bits_of_the_in_process_network(tmp_path: Path, standardize: bool) -> None:
+FIELDS = FieldsConfig(8, 1, (Field(6, 3, 3, tile=2), Field(3, 10, 2, 2), Field(2, 20, 2)))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, replace(CONFIG, standardize=True), replace(CONFIG, units=FIELDS.units, fields=FIELDS)],
+    ids=["dense", "standardized", "local"],
+)
+def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -> None:
     """Wake, sleep, frames without a label or learned in one step, a snapshot: the actors end with the same bits and answers."""
-    config = replace(CONFIG, standardize=standardize)
     streams = [Stream.in_process(config, SCHEDULE, folder=tmp_path / "a"), open_stream(config, SCHEDULE, folder=tmp_path / "b")]
     x, y = frames(800)
     y = np.where(np.arange(800) % 7 == 0, -1, y)
