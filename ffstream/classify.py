@@ -13,6 +13,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
@@ -58,7 +59,7 @@ class Ascent:
         self.stages = stages
         moments = stages[0].moments if stages else None
         self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments)
-        self._goodness = GOODNESS[config.layer.goodness]
+        self._goodness, self._activation = GOODNESS[config.layer.goodness], ACTIVATIONS[config.layer.activation]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
@@ -76,7 +77,7 @@ class Ascent:
     def _passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
         for stage in self.stages:
-            activities = forward(stage.layer, x)
+            activities = forward(stage.layer, x, activation=self._activation)
             x = self._goodness.normalize(activities)
             yield self._goodness.value(activities), x
 

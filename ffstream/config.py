@@ -6,12 +6,13 @@ The learning constants live beside what they steer; the figures that chose them 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import torch
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
@@ -39,6 +40,8 @@ class LayerConfig:
 
     Args:
         goodness: name in :data:`ffstream.goodness.GOODNESS`.
+        activation: name in :data:`ffstream.activation.ACTIVATIONS`.
+        blocks: of units, each of which decides for itself between positives and negatives (:mod:`ffstream.blocks`).
         threshold: goodness that separates positives from negatives, in the goodness's units; None for the goodness's own.
         sharpness: ``k`` in ``p = sigmoid(k (goodness - threshold))``.
         peer: weight of peer normalization (paper footnote 9).
@@ -57,6 +60,8 @@ class LayerConfig:
     """
 
     goodness: str = "opponent_squares"
+    activation: str = "relu"
+    blocks: int = 1
     threshold: float | None = None
     sharpness: float = 25.0
     peer: float = 0.003
@@ -71,7 +76,7 @@ class LayerConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, known in (("goodness", sorted(GOODNESS)), ("rule", RULES), ("precision", PRECISIONS)):
+        for name, known in self._choices().items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: got {getattr(self, name)!r}, expected one of {list(known)}")
         for name in ("sharpness", "rate", "damping"):
@@ -84,8 +89,13 @@ class LayerConfig:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number of at least 0")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum: got {self.momentum}, expected 0 <= momentum < 1")
-        if self.directions < 1:
-            raise ConfigError(f"directions: got {self.directions}, expected at least 1")
+        if min(self.directions, self.blocks) < 1:
+            raise ConfigError(f"directions, blocks: got {self.directions}, {self.blocks}, expected at least 1 of each")
+
+    @staticmethod
+    def _choices() -> dict[str, Sequence[str]]:
+        """What a field may name."""
+        return {"goodness": sorted(GOODNESS), "activation": sorted(ACTIVATIONS), "rule": RULES, "precision": PRECISIONS}
 
     @property
     def decides_at(self) -> float:
@@ -189,6 +199,8 @@ class NetworkConfig:
             raise ConfigError(f"classes: got {self.classes}, expected at least 2 (a dream needs a wrong label)")
         if not self.units or min(self.units) < 1:
             raise ConfigError(f"units: got {self.units}, expected one positive width a layer")
+        if self.layer.blocks > min(self.units):
+            raise ConfigError(f"blocks: got {self.layer.blocks}, but a layer has {min(self.units)} units: a block needs one")
         if self.seed < 0:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
         if not 0 < self.label_strength < math.inf:
@@ -275,10 +287,13 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, as they are, wiring that is feed-forward and the usual span of averages are not mentioned: such
-        a network has the digest that it had before there were others.
+        A frame that is numbers, as they are, wiring that is feed-forward, the usual span of averages and rectified units that
+        decide together are not mentioned: such a network has the digest that it had before there were others.
         """
         plain = asdict(self)
+        for name, usual in (("activation", "relu"), ("blocks", 1)):
+            if plain["layer"][name] == usual:
+                del plain["layer"][name]
         if self.symbols is None:
             del plain["encoding"]
         if not self.standardize:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS, Activation
+from ffstream.blocks import by_block, dealt
 from ffstream.config import LayerConfig
 from ffstream.goodness import GOODNESS
 from ffstream.polarity import Polarity
@@ -33,14 +35,14 @@ class LayerReport:
 class Layer:
     """Dense rectified layer that learns from its own goodness.
 
-        a = relu(x W' + b)                              forward
+        a = f(x W' + b)                                 forward; f is the rectifier, or what the configuration names
         p = sigmoid(k (goodness(a) - threshold))        probability that the row is positive, equation 1
         delta = (1 - p) dg/da + peer (mean(m) - m)      wake, for positives
         delta = -p dg/da                                sleep, for negatives
 
     ``m`` is the running mean activity of each unit over positives; the peer term keeps units from falling silent or
-    shouting (footnote 9) and is not gated by the rectifier. How ``delta`` changes ``W`` is the rule's affair
-    (:mod:`ffstream.rules`).
+    shouting (footnote 9) and is not gated by the rectifier. Of several blocks of units each has a ``p`` of its own
+    (:mod:`ffstream.blocks`). How ``delta`` changes ``W`` is the rule's affair (:mod:`ffstream.rules`).
 
     Args:
         inputs: length of an input row.
@@ -63,6 +65,7 @@ class Layer:
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
+        self.activation = ACTIVATIONS[self.config.activation]
         self.threshold = self.config.decides_at
         self.rule = make_rule(inputs, units, self.config)
         generator = torch.Generator().manual_seed(seed)
@@ -72,7 +75,7 @@ class Layer:
 
     def forward(self, x: Tensor) -> Tensor:
         """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
-        return forward(self.weights, x, self.config.format)
+        return forward(self.weights, x, self.config.format, self.activation)
 
     def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
         """One local step; the weights change in place.
@@ -86,17 +89,18 @@ class Layer:
         Returns:
             Goodness and probability before the step.
         """
-        goodness = self.goodness.value(activities)
+        goodness = by_block(self.goodness, activities, self.config.blocks)
         p = torch.sigmoid(self.config.sharpness * (goodness - self.threshold))
         factor = 1 - p if polarity is Polarity.POSITIVE else -p
-        rows = (factor.abs() > self.config.teach_above).nonzero().squeeze(1)
+        rows = (factor.abs() > self.config.teach_above).any(dim=1).nonzero().squeeze(1)
         x = torch.nn.functional.pad(x.float(), (0, 1), value=1.0)
         self.rule.observe(x, share)
         taught = x[rows]
-        delta = self.goodness.direction(activities[rows]) * factor[rows, None]
+        delta = self.goodness.direction(activities[rows]) * dealt(factor[rows], self.units)
         if polarity is Polarity.POSITIVE and self.config.peer:
             taught = torch.cat([taught, x.mean(dim=0, keepdim=True)])
             delta = torch.cat([delta, len(x) * self._peer(activities, share)])
+        delta = self.activation.steer(delta, lambda: sums(self.weights, taught[:, :-1], self.config.format))
         self.rule.step(self.weights, taught, delta, len(x), polarity, share)
         return LayerReport(polarity, float(goodness.mean()), float(p.mean()), len(rows) / len(x))
 
@@ -115,9 +119,16 @@ class Layer:
         return {"weights": self.weights, "mean_activity": self.mean_activity} | rule
 
 
-def forward(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32) -> Tensor:
-    """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
+def forward(
+    weights: Tensor, x: Tensor, format: torch.dtype = torch.float32, activation: Activation = ACTIVATIONS["relu"]
+) -> Tensor:
+    """``f(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
 
     The factors of the product are rounded to ``format``.
     """
-    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1]).relu_()
+    return activation.value(sums(weights, x, format))
+
+
+def sums(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32) -> Tensor:
+    """``x W' + b``, as :func:`forward` has them: ``[batch, units]``."""
+    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1])

@@ -166,7 +166,8 @@ class TickStage:
         layer, kept = self.stage.layer, self.video.kept
         activities = layer.forward(x)
         lane.live = damped(lane.live, activities, kept)
-        lane.steady = damped(lane.steady, forward(self.stage.average.mean["layer"], neutral, layer.config.format), kept)
+        steady = forward(self.stage.average.mean["layer"], neutral, layer.config.format, layer.activation)
+        lane.steady = damped(lane.steady, steady, kept)
         shown = layer.goodness.normalize(lane.steady)
         if tick and lane.taught:
             lane.reports.append(layer.learn(x, activities, below.polarity, lane.taught * self._share))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.goodness import GOODNESS
 from ffstream.layer import forward
@@ -32,6 +33,7 @@ class Gaze:
         self._weights = [stage.layer for stage in stages]
         self._before: list[Tensor] = []
         self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
+        self._activation = ACTIVATIONS[config.layer.activation]
 
     def see(self, frames: Tensor) -> Tensor:
         """One tick: frames ``[rows, pixels]`` to the goodness of every layer ``[rows, depth]``.
@@ -44,7 +46,7 @@ class Gaze:
             self._begin(seen)
         sources = [seen, *self.states, self.told]
         joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
-        activities = [forward(*each, self._format) for each in zip(self._weights, joined, strict=True)]
+        activities = [forward(*each, self._format, self._activation) for each in zip(self._weights, joined, strict=True)]
         self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
         self.states = [self._goodness.normalize(state) for state in self._before]
         self.tick += 1
@@ -52,7 +54,7 @@ class Gaze:
 
     def _begin(self, seen: Tensor) -> None:
         for weights, above in zip(self._weights, self._above, strict=True):
-            self._before.append(forward(weights, join(seen, above), self._format))
+            self._before.append(forward(weights, join(seen, above), self._format, self._activation))
             seen = self._goodness.normalize(self._before[-1])
             self.states.append(seen)
 

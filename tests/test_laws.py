@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ffstream import ADAM, PLAIN, UNSUPERVISED, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
+from ffstream.activation import ACTIVATIONS
 from ffstream.checks.chain import check_matches_network, check_memory_bounded, check_predicts_before_learning
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
@@ -18,6 +19,8 @@ RULES = {
     "plain": PLAIN,
     "adam": ADAM,
     "bfloat16": LayerConfig(precision="bfloat16"),
+    "detectors_and_constraints": LayerConfig(goodness="detectors_and_constraints", blocks=2),
+    "experts": LayerConfig(activation="student_t", goodness="negative_mean_of_activities", blocks=3),
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]
@@ -106,6 +109,12 @@ def test_journal(check, kind, tmp_path):
     check(make[kind])
 
 
+@parametrize(checks.ACTIVATION_CHECKS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(check, name):
+    check(ACTIVATIONS[name])
+
+
 def in_folder(folder: Path) -> Stream:
     return Stream.in_process(NETWORK, SCHEDULE, folder=folder)
 
@@ -175,6 +184,13 @@ def test_recurrent_chain(check):
 @parametrize(checks.DURABLE_CHECKS)
 def test_durable_recurrent_chain(check):
     check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
+
+
+@parametrize([check_matches_network])
+@pytest.mark.parametrize("video", [None, RECURRENT.video], ids=["feed-forward", "recurrent"])
+def test_chain_of_other_units(check, video):
+    layer = LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2, rate=0.1, directions=8)
+    check(lambda folder: Stream.in_process(replace(RECURRENT, layer=layer, video=video), SCHEDULE, folder=folder))
 
 
 @parametrize([check_matches_network, check_predicts_before_learning, check_memory_bounded])
