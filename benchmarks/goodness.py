@@ -1,8 +1,8 @@
 """Which goodness, which activation: the questions of the paper's section 9, in one table.
 
-``python -m benchmarks.goodness --data FOLDER`` (or ``make bench-goodness``). One pass over MNIST in phases of 10:10 micro-batches
-of 100, 784-500-500-500, three seeds. Rate and sharpness of every row are tuned over the same few values, by the error by
-goodness on the last 10,000 training images after 10,000 others; everything else is the library's default.
+``python -m benchmarks.goodness --data FOLDER`` (or ``make bench-goodness``). One pass over MNIST in phases of 10:10
+micro-batches of 100, 784-500-500-500, three seeds. Rate and sharpness of every row are tuned over the same few values, by the
+error by goodness on the last 10,000 training images after 10,000 others; everything else is the library's default.
 """
 
 import time
