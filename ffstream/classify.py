@@ -58,7 +58,7 @@ class Ascent:
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         self.stages = stages
         moments = stages[0].moments if stages else None
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments)
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments, config.fast_weights)
         self._goodness, self._activation = GOODNESS[config.layer.goodness], ACTIVATIONS[config.layer.activation]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:

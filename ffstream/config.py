@@ -14,6 +14,7 @@ import torch
 
 from ffstream.activation import ACTIVATIONS
 from ffstream.errors import ConfigError
+from ffstream.fast_weights import FastWeights
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
@@ -171,6 +172,8 @@ class NetworkConfig:
             for tables, whose columns have scales of their own.
         average_span: updates that the averaged weights, which are what is read, span at most (:mod:`ffstream.average`). Few
             follow what drifts, many read better what does not.
+        fast_weights: what the first layer sees of a window of symbols, where that is more than the symbols as they are
+            (:class:`~ffstream.fast_weights.FastWeights`).
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -190,6 +193,7 @@ class NetworkConfig:
     encoding: str = "numbers"
     standardize: bool = False
     average_span: int = AVERAGE_SPAN
+    fast_weights: FastWeights | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory", "average_span"):
@@ -226,6 +230,9 @@ class NetworkConfig:
             raise ConfigError(f"encoding: got {self.encoding!r}, expected one of {list(ENCODINGS)}")
         if self.symbols is not None and self.symbols > LARGEST + 1:
             raise ConfigError(f"classes: got {self.classes}, expected at most {LARGEST + 1} kinds of symbols")
+        fast = self.fast_weights
+        if fast is not None and (self.symbols is None or fast.shortest > self.inputs):
+            raise ConfigError(f"fast_weights: got {self.inputs} {self.encoding}, expected at least {fast.shortest} symbols")
         if self.symbols is not None and self.standardize:
             raise ConfigError(f"standardize: numbers have a scale, but got encoding {self.encoding!r}")
 
@@ -278,6 +285,8 @@ class NetworkConfig:
     @property
     def _seen(self) -> int:
         """Numbers that the first layer sees of what is seen at once."""
+        if self.fast_weights is not None:
+            return self.fast_weights.width(self.classes)
         return width(self.inputs) if self.standardize else self.pixels * (self.symbols or 1)
 
     def layer_inputs(self, index: int) -> int:
@@ -300,8 +309,9 @@ class NetworkConfig:
             del plain["standardize"]
         if self.average_span == AVERAGE_SPAN:
             del plain["average_span"]
-        if self.video is None:
-            del plain["video"]
+        for name in ("video", "fast_weights"):
+            if plain[name] is None:
+                del plain[name]
         return plain
 
     @classmethod
@@ -317,6 +327,8 @@ class NetworkConfig:
             plain["readout"] = ReadoutConfig(**plain["readout"])
             if plain.get("video") is not None:
                 plain["video"] = VideoConfig.from_dict(plain["video"])
+            if plain.get("fast_weights") is not None:
+                plain["fast_weights"] = FastWeights.from_dict(plain["fast_weights"])
             return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error

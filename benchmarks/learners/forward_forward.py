@@ -27,6 +27,8 @@ OWN = (
     "standardize",
     "average_span",
     "stream",
+    "window",
+    "fast_weights",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
