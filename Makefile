@@ -113,6 +113,12 @@ bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, wit
 bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_unsupervised --data $(MNIST) $(BENCH)
 
+bench-fast-weights: $(BENCH_STAMP)  ## the paper's section 9: fast weights beside ten characters (AESOP=FILE, a text; half an hour)
+	$(BIN)/python -m benchmarks.fast_weights --data $(AESOP) $(BENCH)
+
+results: $(BENCH_STAMP)  ## the table of the paper's systems and its plots, from what is recorded; measures nothing
+	$(BIN)/python -m benchmarks.paper
+
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
 

@@ -21,8 +21,8 @@ FAST: dict[str, Any] = {"context": CONTEXT, "orders": [1, 2, 3], "decay": 0.98, 
 WITHIN, STRING, FLOOR, DREAMT = (
     "fast weights, ten characters",
     "fast weights, the string so far",
-    "the same, fixed random layers",
-    "the same, self-generated",
+    "fast weights, the string so far, fixed random layers",
+    "fast weights, the string so far, self-generated",
 )
 
 SPREAD: dict[str, tuple[str, dict[str, Any]]] = {
@@ -33,6 +33,9 @@ SPREAD: dict[str, tuple[str, dict[str, Any]]] = {
     DREAMT: (GENERATED, {"fast_weights": FAST, "window": strings.LENGTH - 1}),
 }
 """By name: the curve of ``benchmarks.aesop`` whose constants and passes it has, and what differs."""
+
+SHORT = (STRING,)
+"""What the README's table shows."""
 
 TARGET = 1.0
 """Of teacher forcing's perplexity on ten characters: what fast weights over the string may have at most."""

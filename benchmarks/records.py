@@ -21,6 +21,11 @@ class Measured:
     seeds: int
     passes: int
 
+    def __str__(self) -> str:
+        seeds = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        passes = "1 pass" if self.passes == 1 else f"{self.passes} passes"
+        return f"**{self.value:.2f}** ({passes}, {seeds})"
+
 
 class Records:
     """The ledgers of a folder.
@@ -39,7 +44,9 @@ class Records:
         if not found:
             return []
         same = _but_seed(found[-1][0])
-        return list({settings["seed"]: (settings, figures) for settings, figures in found if _but_seed(settings) == same}.values())
+        return list(
+            {settings["seed"]: (settings, figures) for settings, figures in found if _but_seed(settings) == same}.values()
+        )
 
     def measure(self, ledger: str, value: Value, wanted: Callable[[Settings], bool]) -> Measured | None:
         """The mean of a figure over those runs."""
