@@ -2,20 +2,24 @@
 
 ``python -m benchmarks.blocks --data FOLDER`` (or ``make bench-blocks``). One pass over MNIST in phases of 10:10 micro-batches
 of 100, 784-500-500-500, three seeds: the same forward products and the same updates, whatever the number of blocks. Rate and
-sharpness are tuned for each as in ``benchmarks.goodness``, whose record this one shares.
+sharpness of one block are tuned as in ``benchmarks.goodness``, whose record this one shares, and the sharpness of more.
 """
 
 from statistics import mean
 from typing import Any
 
-from benchmarks.goodness import HEADER, Row, cells, measured, stream_once
+from benchmarks.goodness import HEADER, TUNED, Row, cells, frame_options, measured, stream_once, title_of
 from benchmarks.ledger import Ledger
-from benchmarks.report import options, plot, table, verdict, write
+from benchmarks.report import plot, table, verdict, write
+from benchmarks.search import Axis
 
 COUNTS = (1, 2, 5, 10, 50)
 
 CURVES = {"opponent squares": "opponent_squares", "squares up": "mean_of_squares"}
 """The library's goodness, and the paper's."""
+
+SHARPNESS = Axis("sharpness", (10.0, 25.0))
+"""What is tuned with more than one block: the goodness of few units is less even."""
 
 TARGET = 1.0
 """Of the error with one block, by goodness after one pass: the best number of blocks has to stay below it."""
@@ -37,7 +41,7 @@ def _draw(axes: Any, found: dict[str, dict[int, Row]], title: str) -> None:
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = options(__doc__)
+    parser = frame_options(__doc__)
     parser.add_argument("--counts", nargs="*", type=int, default=list(COUNTS), help="of blocks a layer")
     parser.add_argument("--curves", nargs="*", choices=CURVES, default=list(CURVES))
     given = parser.parse_args()
@@ -47,8 +51,11 @@ def main() -> None:
         found[name] = {}
         for count in sorted({1, *given.counts}):
             chosen = {"goodness": CURVES[name]} | ({"blocks": count} if count > 1 else {})
-            found[name][count] = measured(ledger, chosen, range(given.seeds))
-    title = f"784-500-500-500, one pass, phases of 10:10, means of {given.seeds} seeds"
+            if count > 1:
+                chosen["rate"] = found[name][1].constants["rate"]
+            tuned = TUNED if count == 1 else (SHARPNESS,)
+            found[name][count] = measured(ledger, chosen, range(given.seeds), given.frames, tuned)
+    title = title_of(given)
     about = f"{title} (and their standard deviation); errors in %, so far and on the test set"
     rows = [cells(f"{name}, {count}", row) for name, curve in found.items() for count, row in curve.items()]
     write(given.results / "blocks.md", f"# Blocks\n\n{about}\n\n{table(['goodness, blocks', *HEADER], rows)}")

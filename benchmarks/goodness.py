@@ -5,7 +5,9 @@ micro-batches of 100, 784-500-500-500, three seeds. Rate and sharpness of every 
 error by goodness on the last 10,000 training images after 10,000 others; everything else is the library's default.
 """
 
+import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean, pstdev
 from typing import Any, NamedTuple
@@ -86,11 +88,11 @@ def by_goodness(figures: Figures) -> float:
     return figures.held_out[-1]["goodness"]
 
 
-def measured(ledger: Ledger, chosen: dict[str, Any], seeds: range) -> Row:
-    """Tune a choice, then measure it on the test set."""
+def measured(ledger: Ledger, chosen: dict[str, Any], seeds: range, frames: int | None, tuned: Sequence[Axis] = TUNED) -> Row:
+    """Tune a choice, then measure it on the test set, after ``frames`` of the pass or all."""
     start = Run("ffstream", {"phase": PHASE, "rate": 0.3, "sharpness": 25.0} | chosen, (500, 500, 500))
-    best = tune(ledger, replace(start, part="validation", frames=TUNED_ON), TUNED, by_goodness)
-    runs = [replace(start, constants=best.constants, seed=seed) for seed in seeds]
+    best = tune(ledger, replace(start, part="validation", frames=TUNED_ON), tuned, by_goodness)
+    runs = [replace(start, constants=best.constants, seed=seed, frames=frames) for seed in seeds]
     ledger.complete(runs)
     return Row(dict(best.constants), [ledger[run] for run in runs])
 
@@ -98,12 +100,27 @@ def measured(ledger: Ledger, chosen: dict[str, Any], seeds: range) -> Row:
 def cells(name: str, row: Row) -> list[str]:
     """A row of the table."""
     held = [f"{percent(row.mean_of(reading))} ({100 * _spread(row, reading):.2f})" for reading in READINGS]
-    live = [percent(mean(each.curve["live"][mark] for each in row.figures)) for mark in ("3000", "10000", "60000")]
+    live = [percent(mean(each.curve["live"][mark] for each in row.figures)) for mark in ("3000", "10000")]
+    live.append(percent(mean(each.prequential["live"] for each in row.figures)))
     seconds = f"{mean(each.seconds for each in row.figures):.0f}"
     return [name, f"{row.constants['rate']:g}", f"{row.constants['sharpness']:g}", *live, *held, seconds]
 
 
-HEADER = ["rate", "sharpness", "3k", "10k", "60k", *READINGS, "seconds"]
+HEADER = ["rate", "sharpness", "3k", "10k", "all", *READINGS, "seconds"]
+
+
+def frame_options(about: str) -> argparse.ArgumentParser:
+    """A command line that can stop a pass before its end."""
+    parser = options(about)
+    parser.add_argument("--frames", type=int, help="of the pass, at least 10,000; all by default")
+    return parser
+
+
+def title_of(given: argparse.Namespace) -> str:
+    """What the figures are of."""
+    what = f"{given.frames:,} frames" if given.frames else "one pass"
+    seeds = "one seed" if given.seeds == 1 else f"means of {given.seeds} seeds"
+    return f"784-500-500-500, {what}, phases of 10:10, {seeds}"
 
 
 def _spread(row: Row, reading: str) -> float:
@@ -125,10 +142,10 @@ def _draw(axes: Any, found: dict[str, Row], title: str) -> None:
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    given = options(__doc__).parse_args()
+    given = frame_options(__doc__).parse_args()
     ledger = Ledger(given.results / "goodness.jsonl", given.data, workers=given.workers, fresh=given.fresh, measure=stream_once)
-    found = {name: measured(ledger, constants, range(given.seeds)) for name, constants in ROWS.items()}
-    title = f"784-500-500-500, one pass, phases of 10:10, means of {given.seeds} seeds"
+    found = {name: measured(ledger, constants, range(given.seeds), given.frames) for name, constants in ROWS.items()}
+    title = title_of(given)
     about = f"{title} (and their standard deviation); errors in %, so far and on the test set"
     rows = table(["for positives", *HEADER], [cells(name, row) for name, row in found.items()])
     write(given.results / "goodness.md", f"# Goodness and activation\n\n{about}\n\n{rows}")

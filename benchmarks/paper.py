@@ -87,7 +87,7 @@ def of(ledger: str, value: Value, constants: dict[str, Any], **wanted: Any) -> F
 def of_units(**constants: Any) -> Find:
     """Of the table of goodness functions; what is not named has to be the default."""
     usual = {"goodness": "opponent_squares", "activation": None, "blocks": None}
-    return of("goodness", error("goodness"), usual | constants, part="test", frames=None)
+    return of("goodness", error("goodness"), usual | constants, part="test")
 
 
 def best_blocks(records: Records) -> Measured | None:

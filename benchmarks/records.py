@@ -15,16 +15,17 @@ Value = Callable[[Figures], float]
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure: the mean over so many seeds, after so many passes."""
+    """A figure: the mean over so many seeds, after so many passes, or so many ``frames`` of the first pass only."""
 
     value: float
     seeds: int
     passes: int
+    frames: int | None = None
 
     def __str__(self) -> str:
         seeds = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
         passes = "1 pass" if self.passes == 1 else f"{self.passes} passes"
-        return f"**{self.value:.2f}** ({passes}, {seeds})"
+        return f"**{self.value:.2f}** ({f'{self.frames:,} frames' if self.frames else passes}, {seeds})"
 
 
 class Records:
@@ -53,7 +54,8 @@ class Records:
         found = self.latest(ledger, wanted)
         if not found:
             return None
-        return Measured(mean(value(figures) for _, figures in found), len(found), found[0][0]["passes"])
+        settings = found[0][0]
+        return Measured(mean(value(figures) for _, figures in found), len(found), settings["passes"], settings.get("frames"))
 
     def _of(self, ledger: str) -> list[tuple[Settings, Figures]]:
         if ledger not in self._read:

@@ -8,7 +8,14 @@ import pytest
 
 from ffstream import ADAM, PLAIN, UNSUPERVISED, Layer, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig, checks
 from ffstream.activation import ACTIVATIONS
-from ffstream.checks.chain import check_matches_network, check_memory_bounded, check_predicts_before_learning
+from ffstream.checks.chain import (
+    check_classify_changes_nothing,
+    check_matches_network,
+    check_memory_bounded,
+    check_predicts_before_learning,
+    check_replay_from_snapshot,
+)
+from ffstream.fast_weights import FastWeights
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
@@ -186,11 +193,18 @@ def test_durable_recurrent_chain(check):
     check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
 
 
-@parametrize([check_matches_network])
-@pytest.mark.parametrize("video", [None, RECURRENT.video], ids=["feed-forward", "recurrent"])
-def test_chain_of_other_units(check, video):
-    layer = LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2, rate=0.1, directions=8)
-    check(lambda folder: Stream.in_process(replace(RECURRENT, layer=layer, video=video), SCHEDULE, folder=folder))
+OTHERWISE = LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2, rate=0.1, directions=8)
+OTHERS = {
+    "feed-forward units": replace(NETWORK, layer=OTHERWISE),
+    "recurrent units": replace(RECURRENT, layer=OTHERWISE),
+    "fast weights": replace(SEQUENCE, inputs=8, fast_weights=FastWeights(context=3, orders=(1, 2))),
+}
+
+
+@parametrize([check_matches_network, check_classify_changes_nothing, check_replay_from_snapshot])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_chain_of_others(check, kind):
+    check(lambda folder: Stream.in_process(OTHERS[kind], SCHEDULE, folder=folder))
 
 
 @parametrize([check_matches_network, check_predicts_before_learning, check_memory_bounded])
