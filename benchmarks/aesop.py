@@ -81,11 +81,11 @@ Logits = Callable[[Tensor], Tensor]
 class Ours:
     """The library's stream. Every pass ends asleep, unless the layers do not move."""
 
-    def __init__(self, run: Run, frames: Dataset) -> None:
+    def __init__(self, run: Run, frames: Dataset, symbols: int = LETTERS.size) -> None:
         constants = run.constants
         self.moves = constants.get("rule") != "plain"
         config = sequence_network(
-            LETTERS.size,
+            symbols,
             units=run.units,
             batch=run.batch,
             negatives=constants["negatives"],

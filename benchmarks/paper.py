@@ -123,9 +123,15 @@ def told(name: str) -> Find:
 
 
 def recalled(name: str) -> Find:
-    """Of a curve with fast weights."""
-    like, differs = fast_weights.SPREAD[name]
-    return of("fast_weights", perplexity, {"fast_weights": None, "window": None} | aesop.CURVES[like].constants | differs)
+    """Of a curve with fast weights, or beside them."""
+    usual = {"fast_weights": None, "window": None} | aesop.CURVES[aesop.TEACHER].constants
+    return of("fast_weights", perplexity, usual | fast_weights.SPREAD[name], part="validation")
+
+
+def associated(name: str) -> Find:
+    """Of the pairs that fast weights are asked for."""
+    usual = {"fast_weights": None} | fast_weights.ASSOCIATIONS[name]
+    return of("fast_weights", error("one_pass"), usual, part="test")
 
 
 SUPERVISED = of("mnist_supervised", error("goodness"), {"shift": None}, part="test")
@@ -167,16 +173,12 @@ ROWS = (
     Row("9", "a third of a pass without sleep, then it all: lost", "points", "asked", "bench-sleep-deprivation", lost(1)),
     Row("9", "ten passes without sleep, then it all: lost", "points", "asked", "bench-sleep-deprivation", lost(12)),
     *(
-        Row(
-            "9",
-            f"next character, {name}",
-            PERPLEXITY,
-            "asked",
-            "bench-fast-weights",
-            recalled(name),
-            name == fast_weights.STRING,
-        )
+        Row("9", f"next character, {name}", PERPLEXITY, "asked", "bench-fast-weights", recalled(name), name != aesop.TEACHER)
         for name in fast_weights.SPREAD
+    ),
+    *(
+        Row("9", f"one of four {name}", ERROR, "asked", "bench-fast-weights", associated(name))
+        for name in fast_weights.ASSOCIATIONS
     ),
 )
 

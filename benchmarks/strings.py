@@ -57,9 +57,9 @@ def asked(given: Symbols, window: int = CONTEXT) -> tuple[Symbols, NDArray[np.in
 
 
 def _each(given: Symbols, window: int) -> Iterator[tuple[Symbols, NDArray[np.int64]]]:
-    before = np.full(window - CONTEXT, LETTERS.encode(NOTHING)[0])
+    before = np.full(max(window - CONTEXT, 0), LETTERS.encode(NOTHING)[0])
     for string in given:
-        yield windows(np.concatenate([before, string]), window)
+        yield windows(np.concatenate([before, string[max(CONTEXT - window, 0) :]]), window)
 
 
 def part_of(path: str, part: str, window: int = CONTEXT) -> Dataset:

@@ -31,7 +31,7 @@ class FastWeights:
 
     Args:
         context: last symbols of a window, which are seen as they are.
-        orders: symbols in a key, one number a head.
+        orders: symbols in a key, one number a head. A key of none is 1: that head recalls what came at all, the last the most.
         decay: by which what was written fades with every symbol.
         strength: length of what a head recalls when it is sure, as a multiple of a symbol's.
 
@@ -49,8 +49,8 @@ class FastWeights:
     strength: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.context < 1 or not self.orders or min(self.orders) < 1:
-            raise ConfigError(f"context, orders: got {self.context}, {self.orders}, expected at least 1 symbol in each")
+        if self.context < 1 or not self.orders or min(self.orders) < 0:
+            raise ConfigError(f"context, orders: got {self.context}, {self.orders}, expected at least 1 symbol, and one head")
         if not (0 < self.decay <= 1 and 0 < self.strength < math.inf):
             raise ConfigError(f"decay, strength: got {self.decay}, {self.strength}, expected above 0, and a decay of at most 1")
 
@@ -72,7 +72,7 @@ class FastWeights:
     def _recall(self, window: Tensor, order: int, symbols: int) -> Tensor:
         """What head ``order`` recalls: ``window`` [batch, T] to [batch, symbols]."""
         keys = window[:, :-1].unfold(1, order, 1)
-        written = (keys == window[:, None, -order:]).all(dim=2).float()
+        written = (keys == window[:, None, window.shape[1] - order :]).all(dim=2).float()
         ages = torch.arange(written.shape[1] - 1, -1, -1)
         recalled = torch.zeros(len(window), symbols).scatter_add_(1, window[:, order:], written * self.decay**ages)
         return self.strength * recalled / (1 + recalled.sum(dim=1, keepdim=True))
