@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.fast_weights --data FILE`` (or ``make bench-fast-weights AESOP=FILE``). The next character of Aesop's
 Fables, with the strings, layers and reading of ``benchmarks.aesop`` and its teacher forcing: from ten characters as they are,
-from four, from four and what fast weights recall of the ten, and of the string so far. And a task like that of Ba et al. (2016):
+from four, from four and what fast weights recall of the ten, and of the string so far. And a task like Ba and others' (2016):
 four letters, each with a digit behind it, and then one of the letters again: which digit was it?
 """
 
