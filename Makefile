@@ -22,6 +22,7 @@ INPUTS ?= 100000
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
 .PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular
+.PHONY: bench-goodness bench-blocks bench-fast-weights results
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -115,8 +116,20 @@ bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, ho
 bench-one-shot: $(BENCH_STAMP)  ## two digits known from one example each, by an exact step (BENCH='--data FOLDER' for MNIST)
 	$(BIN)/python -m benchmarks.one_shot $(BENCH)
 
+bench-fast-weights: $(BENCH_STAMP)  ## the paper's section 9: fast weights beside ten characters (AESOP=FILE, a text; half an hour)
+	$(BIN)/python -m benchmarks.fast_weights --data $(AESOP) $(BENCH)
+
+results: $(BENCH_STAMP)  ## the table of the paper's systems and its plots, from what is recorded; measures nothing
+	$(BIN)/python -m benchmarks.paper
+
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
+
+bench-goodness: $(BENCH_STAMP)  ## the paper's section 9: goodness and activation functions (MNIST=FOLDER; half an hour)
+	$(BIN)/python -m benchmarks.goodness --data $(MNIST) $(BENCH)
+
+bench-blocks: $(BENCH_STAMP)  ## the paper's section 5.3: blocks of units that decide for themselves (MNIST=FOLDER; half an hour)
+	$(BIN)/python -m benchmarks.blocks --data $(MNIST) $(BENCH)
 
 bench-novelty: $(STAMP)  ## digits that were never seen, told without labels, beside scikit-learn (MNIST=FOLDER; half an hour)
 	$(BIN)/python -m benchmarks.novelty --data $(MNIST)

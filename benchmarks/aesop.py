@@ -29,6 +29,7 @@ from benchmarks.search import Axis, tune
 from ffstream import Schedule, Stream
 from ffstream.alphabet import LETTERS
 from ffstream.datasets import Dataset
+from ffstream.fast_weights import FastWeights
 from ffstream.frames import to_tensor
 from ffstream.sequence import CONTEXT, sequence_network
 from ffstream.symbols import one_of_n
@@ -80,17 +81,19 @@ Logits = Callable[[Tensor], Tensor]
 class Ours:
     """The library's stream. Every pass ends asleep, unless the layers do not move."""
 
-    def __init__(self, run: Run, frames: Dataset) -> None:
+    def __init__(self, run: Run, frames: Dataset, symbols: int = LETTERS.size) -> None:
         constants = run.constants
         self.moves = constants.get("rule") != "plain"
         config = sequence_network(
-            LETTERS.size,
+            symbols,
             units=run.units,
             batch=run.batch,
             negatives=constants["negatives"],
             memory=len(frames.x),
             seed=run.seed,
             layer=layer_config(constants),
+            context=window_of(run),
+            fast_weights=FastWeights.from_dict(constants["fast_weights"]) if "fast_weights" in constants else None,
         )
         every = constants["phase"] and constants["phase"] * run.batch
         self.stream = Stream.in_process(config, Schedule(every=every, idle=None))
@@ -126,10 +129,15 @@ class Theirs:
         return forward(list(self.network.average.mean.values()), one_of_n(frames, LETTERS.size))
 
 
+def window_of(run: Run) -> int:
+    """Symbols in a window."""
+    return int(run.constants.get("window", CONTEXT))
+
+
 @torch.no_grad()
-def perplexity(logits: Logits, given: strings.Symbols) -> tuple[float, float]:
+def perplexity(logits: Logits, given: strings.Symbols, window: int = CONTEXT) -> tuple[float, float]:
     """``exp(mean -log p(next))`` over the strings' predicted characters, and the share of them that was thought likeliest."""
-    x, y = strings.asked(given)
+    x, y = strings.asked(given, window)
     nats, right = 0.0, 0
     for start in range(0, len(x), 1000):
         log_p = logits(to_tensor(x[start : start + 1000])).log_softmax(dim=1)
@@ -141,7 +149,8 @@ def perplexity(logits: Logits, given: strings.Symbols) -> tuple[float, float]:
 
 def measure(run: Run, data: str) -> Figures:
     """A learning curve: ``looks`` has perplexities and shares right after every pass, by part."""
-    frames, parts = strings.part_of(data, "test"), strings.strings(data)
+    window = window_of(run)
+    frames, parts = strings.part_of(data, "test", window), strings.strings(data)
     learner = Ours(run, frames) if run.learner == "ffstream" else Theirs(run, frames)
     figures = Figures()
     for number, rows in enumerate(frames.order(run.passes, run.seed).reshape(run.passes, -1), start=1):
@@ -150,7 +159,8 @@ def measure(run: Run, data: str) -> Figures:
         figures.seconds += time.perf_counter() - began
         look: dict[str, float] = {"passes": number}
         for part, given in parts.items():
-            look[part], look[f"{part} right"] = perplexity(learner.logits, given[:SHOWN] if part == "learned" else given)
+            shown = given[:SHOWN] if part == "learned" else given
+            look[part], look[f"{part} right"] = perplexity(learner.logits, shown, window)
         figures.looks.append(look)
         said = ", ".join(f"{part} {look[part]:.3f}" for part in parts)
         print(f"  {run} pass {number}/{run.passes}: {said}", file=sys.stderr, flush=True)
@@ -188,14 +198,14 @@ def mean_of(figures: list[Figures], part: str) -> float:
     return float(np.mean([best(each)[part] for each in figures]))
 
 
-def report(results: Any, found: dict[str, list[Figures]], title: str, name: str) -> None:
-    """Table and curves."""
-    still = mean_of(found[STILL], "test")
+def report(results: Any, found: dict[str, list[Figures]], title: str, name: str, base: str = STILL) -> None:
+    """Table and curves; perplexities held out are also set beside those of the curve ``base``."""
+    of = mean_of(found[base], "test")
     rows = [
         [
             curve,
             f"{mean_of(figures, 'test'):.2f}",
-            f"{mean_of(figures, 'test') / still:.3f}",
+            f"{mean_of(figures, 'test') / of:.3f}",
             f"{100 * mean_of(figures, 'test right'):.1f}",
             f"{mean_of(figures, 'validation'):.2f}",
             f"{mean_of(figures, 'learned'):.2f}",
@@ -206,7 +216,7 @@ def report(results: Any, found: dict[str, list[Figures]], title: str, name: str)
     header = [
         "negatives",
         "perplexity held out",
-        "of fixed layers'",
+        f"of {base}'s",
         "right, %",
         "on validation",
         "on learned strings",

@@ -122,7 +122,10 @@ def _copy(stream: Stream, config: NetworkConfig) -> Stream:
 
 
 def _once(stream: Stream) -> Teach:
-    return lambda frame, digit: stream.accept(frame[None], [digit], learn="exact") and None
+    def teach(frame: Any, digit: int) -> None:
+        stream.accept(frame[None], [digit], learn="exact")
+
+    return teach
 
 
 def _slowly(stream: Stream) -> Teach:
@@ -199,7 +202,7 @@ def _remember(known: Dataset, means: bool) -> tuple[Teach, Read]:
             kept, labels = examples, [digit for digit, each in zip(digits, examples, strict=True) for _ in each]
         everything, names = torch.cat([x, *kept]), np.concatenate([y, labels])
         halves = everything.square().sum(dim=1) / 2
-        nearest = [(part @ everything.t() - halves).argmax(dim=1) for part in _unit(frames).split(500)]
+        nearest = [(part @ everything.t() - halves).argmax(dim=1) for part in torch.split(_unit(frames), 500)]
         return np.asarray(names[torch.cat(nearest).numpy()])
 
     return teach, read

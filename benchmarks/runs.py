@@ -96,7 +96,7 @@ def execute(run: Run, data: str) -> Figures:
         figures.seconds += time.perf_counter() - began
         if number == 1:
             figures.prequential = {reading: float(wrong.mean()) for reading, wrong in errors.items()}
-            figures.curve = {reading: _at_marks(wrong) for reading, wrong in errors.items()}
+            figures.curve = {reading: at_marks(wrong) for reading, wrong in errors.items()}
         figures.held_out.append(errors_of(learner.read(frames.x_held), frames.y_held))
     return figures
 
@@ -116,7 +116,8 @@ def _one_pass(learner: Learner, data: Dataset, rows: Labels, run: Run, what: str
     return {reading: np.concatenate(each) for reading, each in wrong.items()}
 
 
-def _at_marks(wrong: Frames) -> dict[str, float]:
+def at_marks(wrong: Frames) -> dict[str, float]:
+    """The share that was wrong up to each of :data:`MARKS`."""
     return {str(mark): float(wrong[:mark].mean()) for mark in MARKS if mark <= len(wrong)}
 
 

@@ -17,6 +17,9 @@ STRINGS = 248
 LENGTH = 100
 """The paper's: strings, and characters in each, the first of which are only context."""
 
+NOTHING = ";"
+"""What stands for the symbols before a string: a row of it looks like nothing that is written."""
+
 PARTS = ("learned", "validation", "test")
 
 Symbols = NDArray[np.uint8]
@@ -43,18 +46,23 @@ def strings(path: str) -> dict[str, Symbols]:
     return {part: cut[order[at * STRINGS : (at + 1) * STRINGS]] for at, part in enumerate(PARTS)}
 
 
-def asked(given: Symbols) -> tuple[Symbols, NDArray[np.int64]]:
-    """Windows [n, context] of strings and what follows each [n]; none reaches from one string into the next."""
-    x, y = zip(*_each(given), strict=True)
+def asked(given: Symbols, window: int = CONTEXT) -> tuple[Symbols, NDArray[np.int64]]:
+    """Windows [n, window] of strings and what follows each [n]; none reaches from one string into the next.
+
+    The first ten symbols of a string are never asked for. A window that is longer than they are begins before the string, where
+    there is nothing but :data:`NOTHING`.
+    """
+    x, y = zip(*_each(given, window), strict=True)
     return np.concatenate(x), np.concatenate(y)
 
 
-def _each(given: Symbols) -> Iterator[tuple[Symbols, NDArray[np.int64]]]:
+def _each(given: Symbols, window: int) -> Iterator[tuple[Symbols, NDArray[np.int64]]]:
+    before = np.full(max(window - CONTEXT, 0), LETTERS.encode(NOTHING)[0])
     for string in given:
-        yield windows(string, CONTEXT)
+        yield windows(np.concatenate([before, string[max(CONTEXT - window, 0) :]]), window)
 
 
-def part_of(path: str, part: str) -> Dataset:
+def part_of(path: str, part: str, window: int = CONTEXT) -> Dataset:
     """The windows of the strings that are learned, with those of another part held out."""
     found = strings(path)
-    return Dataset(Path(path).name, *asked(found["learned"]), *asked(found[part]))
+    return Dataset(Path(path).name, *asked(found["learned"], window), *asked(found[part], window))

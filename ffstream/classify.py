@@ -13,6 +13,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
@@ -58,8 +59,8 @@ class Ascent:
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         self.stages = stages
         moments = stages[0].moments if stages else None
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments)
-        self._goodness = GOODNESS[config.layer.goodness]
+        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments, config.fast_weights)
+        self._goodness, self._activation = GOODNESS[config.layer.goodness], ACTIVATIONS[config.layer.activation]
         self._wirings = [wiring_of(config, index) for index in range(len(stages))]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +79,7 @@ class Ascent:
     def passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
         for stage, wiring in zip(self.stages, self._wirings, strict=True):
-            activities = forward(stage.layer, x, wiring=wiring)
+            activities = forward(stage.layer, x, activation=self._activation, wiring=wiring)
             x = self._goodness.normalize(activities)
             yield self._goodness.value(activities), x
 

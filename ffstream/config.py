@@ -6,13 +6,15 @@ The learning constants live beside what they steer; the figures that chose them 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import torch
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.errors import ConfigError
+from ffstream.fast_weights import FastWeights
 from ffstream.fields import FieldsConfig
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
@@ -43,6 +45,8 @@ class LayerConfig:
 
     Args:
         goodness: name in :data:`ffstream.goodness.GOODNESS`.
+        activation: name in :data:`ffstream.activation.ACTIVATIONS`.
+        blocks: of units, each of which decides for itself between positives and negatives (:mod:`ffstream.blocks`).
         threshold: goodness that separates positives from negatives, in the goodness's units; None for the goodness's own.
         sharpness: ``k`` in ``p = sigmoid(k (goodness - threshold))``.
         peer: weight of peer normalization (paper footnote 9).
@@ -61,6 +65,8 @@ class LayerConfig:
     """
 
     goodness: str = "opponent_squares"
+    activation: str = "relu"
+    blocks: int = 1
     threshold: float | None = None
     sharpness: float = 25.0
     peer: float = 0.003
@@ -75,7 +81,7 @@ class LayerConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, known in (("goodness", sorted(GOODNESS)), ("rule", RULES), ("precision", PRECISIONS)):
+        for name, known in self._choices().items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: got {getattr(self, name)!r}, expected one of {list(known)}")
         for name in ("sharpness", "rate", "damping"):
@@ -88,8 +94,13 @@ class LayerConfig:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected a number of at least 0")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum: got {self.momentum}, expected 0 <= momentum < 1")
-        if self.directions < 1:
-            raise ConfigError(f"directions: got {self.directions}, expected at least 1")
+        if min(self.directions, self.blocks) < 1:
+            raise ConfigError(f"directions, blocks: got {self.directions}, {self.blocks}, expected at least 1 of each")
+
+    @staticmethod
+    def _choices() -> dict[str, Sequence[str]]:
+        """What a field may name."""
+        return {"goodness": sorted(GOODNESS), "activation": sorted(ACTIVATIONS), "rule": RULES, "precision": PRECISIONS}
 
     @property
     def decides_at(self) -> float:
@@ -169,6 +180,8 @@ class NetworkConfig:
             it with any other label (:mod:`ffstream.exact`). The higher, the further it is carried over to other frames.
         fields: gives every layer local receptive fields (:class:`~ffstream.fields.FieldsConfig`), of which ``units`` are then
             those; None for dense layers.
+        fast_weights: what the first layer sees of a window of symbols, where that is more than the symbols as they are
+            (:class:`~ffstream.fast_weights.FastWeights`).
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -190,6 +203,7 @@ class NetworkConfig:
     average_span: int = AVERAGE_SPAN
     certainty: float = CERTAINTY
     fields: FieldsConfig | None = None
+    fast_weights: FastWeights | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory", "average_span"):
@@ -199,6 +213,8 @@ class NetworkConfig:
             raise ConfigError(f"classes: got {self.classes}, expected at least 2 (a dream needs a wrong label)")
         if not self.units or min(self.units) < 1:
             raise ConfigError(f"units: got {self.units}, expected one positive width a layer")
+        if self.layer.blocks > min(self.units):
+            raise ConfigError(f"blocks: got {self.layer.blocks}, but a layer has {min(self.units)} units: a block needs one")
         if self.seed < 0:
             raise ConfigError(f"seed: got {self.seed}, expected at least 0")
         if not 0.5 < self.certainty < 1:
@@ -237,6 +253,9 @@ class NetworkConfig:
             raise ConfigError(f"encoding: got {self.encoding!r}, expected one of {list(ENCODINGS)}")
         if self.symbols is not None and self.symbols > LARGEST + 1:
             raise ConfigError(f"classes: got {self.classes}, expected at most {LARGEST + 1} kinds of symbols")
+        fast = self.fast_weights
+        if fast is not None and (self.symbols is None or fast.shortest > self.inputs):
+            raise ConfigError(f"fast_weights: got {self.inputs} {self.encoding}, expected at least {fast.shortest} symbols")
         if self.symbols is not None and self.standardize:
             raise ConfigError(f"standardize: numbers have a scale, but got encoding {self.encoding!r}")
 
@@ -289,6 +308,8 @@ class NetworkConfig:
     @property
     def _seen(self) -> int:
         """Numbers that the first layer sees of what is seen at once."""
+        if self.fast_weights is not None:
+            return self.fast_weights.width(self.classes)
         return width(self.inputs) if self.standardize else self.pixels * (self.symbols or 1)
 
     def layer_inputs(self, index: int) -> int:
@@ -298,21 +319,22 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, as they are, wiring that is feed-forward, the usual span of averages and certainty are not
-        mentioned: such a network has the digest that it had before there were others.
+        A frame that is numbers, as they are, wiring that is feed-forward and dense, the usual span of averages and certainty,
+        and rectified units that decide together go without saying: such a network has the digest of before there were others.
         """
         plain = asdict(self)
+        usual: dict[str, Any] = {"activation": "relu", "blocks": 1}
+        for name, value in usual.items():
+            if plain["layer"][name] == value:
+                del plain["layer"][name]
         if self.symbols is None:
             del plain["encoding"]
         if not self.standardize:
             del plain["standardize"]
-        for name, usual in (("average_span", AVERAGE_SPAN), ("certainty", CERTAINTY)):
-            if plain[name] == usual:
+        usual = {"average_span": AVERAGE_SPAN, "certainty": CERTAINTY, "video": None, "fields": None, "fast_weights": None}
+        for name, value in usual.items():
+            if plain[name] == value:
                 del plain[name]
-        if self.video is None:
-            del plain["video"]
-        if self.fields is None:
-            del plain["fields"]
         return plain
 
     @classmethod
@@ -330,6 +352,8 @@ class NetworkConfig:
                 plain["video"] = VideoConfig.from_dict(plain["video"])
             if plain.get("fields") is not None:
                 plain["fields"] = FieldsConfig.from_dict(plain["fields"])
+            if plain.get("fast_weights") is not None:
+                plain["fast_weights"] = FastWeights.from_dict(plain["fast_weights"])
             return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error

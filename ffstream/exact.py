@@ -52,7 +52,8 @@ def check_learn(learn: str, config: NetworkConfig, labels: LabelArray) -> bool:
     """Whether frames with ``labels`` [n] are to be learned in one step.
 
     Raises:
-        ConfigError: for an unknown way to learn, or a network whose layers see no label beside the frame.
+        ConfigError: for an unknown way to learn, or a network whose layers see no label beside the frame, or are of a kind that
+            has no exact step: local ones, of other activations or of several blocks.
         ShapeError: when a label is not known.
     """
     if learn not in LEARN:
@@ -61,6 +62,8 @@ def check_learn(learn: str, config: NetworkConfig, labels: LabelArray) -> bool:
         return False
     if config.video is not None or not config.wrong_labels:
         raise ConfigError("learn: this network sees no label beside a frame, so that it cannot learn one in an exact step")
+    if config.fields is not None or config.layer.activation != "relu" or config.layer.blocks > 1:
+        raise ConfigError("learn: an exact step is for dense layers of rectified units that decide together")
     if (labels == UNLABELLED).any():
         raise ShapeError(f"labels[{int((labels == UNLABELLED).argmax())}]: not known, but exact learning needs every label")
     return True

@@ -26,6 +26,10 @@ class Goodness(Protocol):
         """``[batch, units]`` to ``[batch]``."""
         ...
 
+    def terms(self, activities: Tensor) -> Tensor:
+        """What every unit adds, so that their mean is the value: ``[batch, units]`` to ``[batch, units]``."""
+        ...
+
     def direction(self, activities: Tensor) -> Tensor:
         """The derivative by the activities, up to a positive constant and 0 for silent units: ``[batch, units]``."""
         ...
@@ -61,6 +65,10 @@ class MeanOfSquares:
         """``g`` for every row: ``[batch, units]`` to ``[batch]``."""
         return self.sign * activities.square().mean(dim=1)
 
+    def terms(self, activities: Tensor) -> Tensor:
+        """``sign a_j^2``: ``[batch, units]``."""
+        return self.sign * activities.square()
+
     def direction(self, activities: Tensor) -> Tensor:
         """``dg/da = (2 sign / units) a``, returned as ``sign a``: ``[batch, units]``."""
         return self.sign * activities
@@ -91,6 +99,10 @@ class MeanOfActivities:
     def value(self, activities: Tensor) -> Tensor:
         """``g`` for every row: ``[batch, units]`` to ``[batch]``."""
         return self.sign * activities.mean(dim=1)
+
+    def terms(self, activities: Tensor) -> Tensor:
+        """``sign a_j``: ``[batch, units]``."""
+        return self.sign * activities
 
     def direction(self, activities: Tensor) -> Tensor:
         """``dg/da = sign / units``, returned as ``sign`` where the unit is active: ``[batch, units]``."""
@@ -127,6 +139,10 @@ class OpponentSquares:
         speaks_for, against = self._halves(squares)
         return (speaks_for.sum(dim=1) - against.sum(dim=1)) / squares.shape[1]
 
+    def terms(self, activities: Tensor) -> Tensor:
+        """``s_j a_j^2``: ``[batch, units]``."""
+        return self.direction(activities) * activities
+
     def direction(self, activities: Tensor) -> Tensor:
         """``dg/da = (2 / units) s a``, returned as ``s a``: ``[batch, units]``."""
         speaks_for, against = self._halves(activities)
@@ -142,8 +158,54 @@ class OpponentSquares:
         return speaks_for, against
 
 
+@dataclass(frozen=True)
+class DetectorsAndConstraints:
+    """Units by turns detect what positives have and what violates their constraints: ``g = mean_j s_j (a_j^2 - 1)``.
+
+    ``s_j`` is 1, -1, 1, -1 and so on: together they are :class:`OpponentSquares`, dealt out differently. In two blocks
+    (``LayerConfig.blocks``) they are the paper's two sets, each with a decision of its own: feature detectors that try to
+    maximise their squared activity, and detectors of violated constraints that try to minimise it.
+
+    >>> import torch
+    >>> DetectorsAndConstraints().value(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([-1.])
+
+    Reference: Hinton 2022, section 9; Welling, Williams and Agakov 2003.
+    """
+
+    @property
+    def threshold(self) -> float:
+        """Mean squared activities of 1, in either set."""
+        return 0.0
+
+    def value(self, activities: Tensor) -> Tensor:
+        """``g`` for every row: ``[batch, units]`` to ``[batch]``."""
+        return self.terms(activities).mean(dim=1)
+
+    def terms(self, activities: Tensor) -> Tensor:
+        """``s_j (a_j^2 - 1)``: ``[batch, units]``."""
+        return self._signed(activities.square() - 1)
+
+    def direction(self, activities: Tensor) -> Tensor:
+        """``dg/da = (2 / units) s a``, returned as ``s a``: ``[batch, units]``."""
+        return self._signed(activities.clone())
+
+    def normalize(self, activities: Tensor) -> Tensor:
+        """Each set to root mean square 1."""
+        normalized = torch.empty_like(activities)
+        for first in (0, 1):
+            normalized[:, first::2] = normalize(activities[:, first::2])
+        return normalized
+
+    @staticmethod
+    def _signed(rows: Tensor) -> Tensor:
+        rows[:, 1::2].neg_()
+        return rows
+
+
 GOODNESS: dict[str, Goodness] = {
     "opponent_squares": OpponentSquares(),
+    "detectors_and_constraints": DetectorsAndConstraints(),
     "mean_of_squares": MeanOfSquares(),
     "negative_mean_of_squares": MeanOfSquares(sign=-1.0),
     "mean_of_activities": MeanOfActivities(),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from ffstream.fast_weights import FastWeights
 from ffstream.normalize import normalize
 from ffstream.scales import spread
 from ffstream.symbols import one_of_n
@@ -30,13 +31,22 @@ class LabelViews:
         symbols: kinds of symbols in a frame, each of which becomes one-of-n; None when a frame is what it is.
         moments: mean and variance of every number of a frame [2, inputs], by which it is standardized (:mod:`ffstream.scales`),
             as they are whenever a row is made; None when a frame is what it is.
+        fast: what is seen of a window of symbols, where that is not all of them as they are.
     """
 
-    def __init__(self, classes: int, strength: float, symbols: int | None = None, moments: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        classes: int,
+        strength: float,
+        symbols: int | None = None,
+        moments: Tensor | None = None,
+        fast: FastWeights | None = None,
+    ) -> None:
         self.classes = classes
         self.strength = strength
         self.symbols = symbols
         self.moments = moments
+        self.fast = fast
 
     def labelled(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Frames [batch, inputs] and labels [batch] to rows [batch, inputs + classes]."""
@@ -48,7 +58,7 @@ class LabelViews:
 
     def _join(self, frames: Tensor, label: Tensor) -> Tensor:
         if self.symbols is not None:
-            frames = one_of_n(frames, self.symbols)
+            frames = self.fast.see(frames, self.symbols) if self.fast else one_of_n(frames, self.symbols)
         if self.moments is not None:
             frames = spread(frames, self.moments)
         weight = self.strength * frames.shape[1] ** 0.5

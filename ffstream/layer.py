@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS, Activation
+from ffstream.blocks import by_block, dealt
 from ffstream.config import LayerConfig
 from ffstream.goodness import GOODNESS
 from ffstream.polarity import Polarity
@@ -34,14 +36,14 @@ class LayerReport:
 class Layer:
     """Rectified layer, dense or with local receptive fields, that learns from its own goodness.
 
-        a = relu(x W' + b)                              forward
+        a = f(x W' + b)                                 forward; f is the rectifier, or what the configuration names
         p = sigmoid(k (goodness(a) - threshold))        probability that the row is positive, equation 1
         delta = (1 - p) dg/da + peer (mean(m) - m)      wake, for positives
         delta = -p dg/da                                sleep, for negatives
 
     ``m`` is the running mean activity of each unit over positives; the peer term keeps units from falling silent or
-    shouting (footnote 9) and is not gated by the rectifier. How ``delta`` changes ``W`` is the rule's affair
-    (:mod:`ffstream.rules`).
+    shouting (footnote 9) and is not gated by the rectifier. Of several blocks of units each has a ``p`` of its own
+    (:mod:`ffstream.blocks`). How ``delta`` changes ``W`` is the rule's affair (:mod:`ffstream.rules`).
 
     Args:
         inputs: length of an input row.
@@ -67,6 +69,7 @@ class Layer:
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
+        self.activation = ACTIVATIONS[self.config.activation]
         self.threshold = self.config.decides_at
         self.wiring = wiring
         self.rule = make_rule(inputs, units, self.config, wiring)
@@ -80,7 +83,7 @@ class Layer:
 
     def forward(self, x: Tensor) -> Tensor:
         """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
-        return forward(self.weights, x, self.config.format, self.wiring)
+        return forward(self.weights, x, self.config.format, self.activation, self.wiring)
 
     def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
         """One local step; the weights change in place.
@@ -94,17 +97,18 @@ class Layer:
         Returns:
             Goodness and probability before the step.
         """
-        goodness = self.goodness.value(activities)
+        goodness = by_block(self.goodness, activities, self.config.blocks)
         p = torch.sigmoid(self.config.sharpness * (goodness - self.threshold))
         factor = 1 - p if polarity is Polarity.POSITIVE else -p
-        rows = (factor.abs() > self.config.teach_above).nonzero().squeeze(1)
+        rows = (factor.abs() > self.config.teach_above).any(dim=1).nonzero().squeeze(1)
         x = torch.nn.functional.pad(x.float(), (0, 1), value=1.0)
         self.rule.observe(x, share)
         taught = x[rows]
-        delta = self.goodness.direction(activities[rows]) * factor[rows, None]
+        delta = self.goodness.direction(activities[rows]) * dealt(factor[rows], self.units)
         if polarity is Polarity.POSITIVE and self.config.peer:
             taught = torch.cat([taught, x.mean(dim=0, keepdim=True)])
             delta = torch.cat([delta, len(x) * self._peer(activities, share)])
+        delta = self.activation.steer(delta, lambda: sums(self.weights, taught[:, :-1], self.config.format))
         self.rule.step(self.weights, taught, delta, len(x), polarity, share)
         return LayerReport(polarity, float(goodness.mean()), float(p.mean()), len(rows) / len(x))
 
@@ -123,14 +127,25 @@ class Layer:
         return {"weights": self.weights, "mean_activity": self.mean_activity} | rule
 
 
-def forward(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32, wiring: Wiring | None = None) -> Tensor:
-    """``relu(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
+def forward(
+    weights: Tensor,
+    x: Tensor,
+    format: torch.dtype = torch.float32,
+    activation: Activation = ACTIVATIONS["relu"],
+    wiring: Wiring | None = None,
+) -> Tensor:
+    """``f(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
 
     Those of a local layer are ``[blocks, units, width + 1]``, by its ``wiring``. The factors of the product are rounded to
     ``format``.
     """
+    return activation.value(sums(weights, x, format, wiring))
+
+
+def sums(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32, wiring: Wiring | None = None) -> Tensor:
+    """``x W' + b``, as :func:`forward` has them: ``[batch, units]``."""
     if wiring is not None:
         seen = wiring.gather(torch.nn.functional.pad(x.to(format), (0, 1)))[..., :-1]
-        sums = (seen @ weights[..., :-1].to(format).mT).float()
-        return wiring.join(sums.add_(weights[:, None, :, -1])).relu_()
-    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1]).relu_()
+        blocks = (seen @ weights[..., :-1].to(format).mT).float()
+        return wiring.join(blocks.add_(weights[:, None, :, -1]))
+    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1])

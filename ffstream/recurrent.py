@@ -166,7 +166,7 @@ class TickStage:
         layer, kept = self.stage.layer, self.video.kept
         activities = layer.forward(x)
         lane.live = damped(lane.live, activities, kept)
-        steady = forward(self.stage.average.mean["layer"], neutral, layer.config.format, layer.wiring)
+        steady = forward(self.stage.average.mean["layer"], neutral, layer.config.format, layer.activation, layer.wiring)
         lane.steady = damped(lane.steady, steady, kept)
         shown = layer.goodness.normalize(lane.steady)
         if tick and lane.taught:

@@ -269,6 +269,10 @@ class FieldRule:
         """See :class:`Rule`."""
         self.rule.observe(self.wiring.gather(x), share)
 
+    def steer(self, x: Tensor) -> Tensor:
+        """See :class:`Rule`: ``[blocks, batch, width + 1]``, every block's rows in its own metric."""
+        return self.rule.steer(self.wiring.gather(x))
+
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
         self.rule.step(weights, self.wiring.gather(x), self.wiring.split(delta), batch, polarity, share)

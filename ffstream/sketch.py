@@ -64,9 +64,13 @@ class Sketch:
 
     def precondition(self, x: Tensor) -> Tensor:
         """``x P``, of rows whose leverage is bounded: ``[blocks, batch, inputs]``; see ``Curvature.precondition``."""
-        steered = torch.baddbmm(x * self.rest, (x @ self.basis) * self.gains, self.basis.mT)
+        steered = self.steer(x)
         leverage = (x * steered).sum(dim=2, keepdim=True)
         return steered.mul_((LEVERAGE * self.expected / leverage.clamp(min=1e-12)).clamp(max=1))
+
+    def steer(self, x: Tensor) -> Tensor:
+        """``x P`` as it is, however far beyond the average."""
+        return torch.baddbmm(x * self.rest, (x @ self.basis) * self.gains, self.basis.mT)
 
     def _refresh(self, damping: float) -> None:
         """Eigenvalues come out in ascending order."""

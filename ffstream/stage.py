@@ -56,7 +56,8 @@ class Stage:
         sees_labels = index == 0 and config.video is None
         self.scales = Scales(config.inputs) if config.standardize and index == 0 else None
         moments = None if self.scales is None else self.scales.moments
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments) if sees_labels else None
+        encoding = (config.label_strength, config.symbols, moments, config.fast_weights)
+        self.views = LabelViews(config.classes, *encoding) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.goodness import GOODNESS
 from ffstream.layer import forward
@@ -34,6 +35,7 @@ class Gaze:
         self._wirings = [wiring_of(config, index) for index in range(len(stages))]
         self._before: list[Tensor] = []
         self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
+        self._activation = ACTIVATIONS[config.layer.activation]
 
     def see(self, frames: Tensor) -> Tensor:
         """One tick: frames ``[rows, pixels]`` to the goodness of every layer ``[rows, depth]``.
@@ -47,7 +49,7 @@ class Gaze:
         sources = [seen, *self.states, self.told]
         joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
         activities = [
-            forward(weights, x, self._format, wiring)
+            forward(weights, x, self._format, self._activation, wiring)
             for weights, x, wiring in zip(self._weights, joined, self._wirings, strict=True)
         ]
         self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
@@ -57,7 +59,7 @@ class Gaze:
 
     def _begin(self, seen: Tensor) -> None:
         for weights, above, wiring in zip(self._weights, self._above, self._wirings, strict=True):
-            self._before.append(forward(weights, join(seen, above), self._format, wiring))
+            self._before.append(forward(weights, join(seen, above), self._format, self._activation, wiring))
             seen = self._goodness.normalize(self._before[-1])
             self.states.append(seen)
 

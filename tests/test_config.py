@@ -5,6 +5,7 @@ import pytest
 
 from ffstream import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig, VideoConfig
 from ffstream.errors import ConfigError
+from ffstream.fast_weights import FastWeights
 
 FULL = NetworkConfig(
     inputs=3,
@@ -18,16 +19,20 @@ FULL = NetworkConfig(
     readout=ReadoutConfig(rate=1.0),
 )
 TABLE = dataclasses.replace(FULL, standardize=True)
+RECALLING = dataclasses.replace(FULL, encoding="symbols", fast_weights=FastWeights(context=2, orders=(1, 2)))
 
 
 def test_a_network_of_numbers_does_not_mention_symbols():
     """Folders of before there were any go on as they are."""
     assert "encoding" not in FULL.to_dict()
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
-    assert not {"standardize", "average_span", "certainty"} & FULL.to_dict().keys()
+    assert not {"standardize", "average_span", "certainty", "fields", "fast_weights"} & FULL.to_dict().keys()
+    assert not {"activation", "blocks"} & FULL.to_dict()["layer"].keys()
 
 
-@pytest.mark.parametrize("config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE])
+@pytest.mark.parametrize(
+    "config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE, RECALLING]
+)
 def test_round_trip_through_json(config):
     again = NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
@@ -52,7 +57,15 @@ OTHER = {
 OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig)])
+def test_the_digest_sees_fast_weights():
+    digests = {
+        dataclasses.replace(RECALLING, fast_weights=fast).digest()
+        for fast in (None, FastWeights(2, (1,)), FastWeights(1, (1,)))
+    }
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig) if field.name != "fast_weights"])
 def test_the_digest_sees_every_field(name):
     other = dataclasses.replace(FULL, **{name: OTHER[name]})
     assert other.digest() != FULL.digest()
@@ -67,7 +80,7 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
         case int():
             other = value + 1
         case _:
-            other = {"rule": "curvature", "precision": "bfloat16"}[name]
+            other = {"rule": "curvature", "precision": "bfloat16", "activation": "student_t"}[name]
     assert dataclasses.replace(FULL, layer=dataclasses.replace(PLAIN, **{name: other})).digest() != FULL.digest()
 
 
@@ -84,6 +97,10 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
         ({"encoding": "symbols", "classes": 257}, "at most 256 kinds"),
         ({"encoding": "symbols", "standardize": True}, "standardize: numbers have a scale"),
         ({"video": VideoConfig(), "standardize": True}, "standardize: a recurrent network"),
+        ({"layer": LayerConfig(blocks=5)}, "blocks: got 5, but a layer has 4 units"),
+        ({"fast_weights": FastWeights(1, (1,))}, "fast_weights: got 3 numbers"),
+        ({"encoding": "symbols", "fast_weights": FastWeights(4)}, "fast_weights: got 3 symbols, expected at least 4 symbols"),
+        ({"encoding": "symbols", "fast_weights": FastWeights(1, (3,))}, "expected at least 4 symbols"),
         ({"negatives": "generated_symbols"}, "made of symbols: got encoding 'numbers'"),
     ],
 )
@@ -105,6 +122,7 @@ def test_networks_that_cannot_work(wrong, said):
         {"momentum": 1.0},
         {"momentum": -0.1},
         {"directions": 0},
+        {"activation": "step"},
     ],
 )
 def test_layers_that_cannot_work(wrong):
@@ -135,3 +153,4 @@ def test_the_first_layer_sees_frame_and_label():
     assert [dataclasses.replace(FULL, units=(9, 8, 7)).layer_inputs(index) for index in range(3)] == [5, 9, 8]
     assert dataclasses.replace(FULL, encoding="symbols").layer_inputs(0) == 3 * 2 + 2
     assert TABLE.layer_inputs(0) == 1 + 6 * 3 + 2
+    assert RECALLING.layer_inputs(0) == 2 * 2 + 2 * 2 + 2

@@ -20,12 +20,15 @@ from ffstream import (
     VideoConfig,
     checks,
 )
+from ffstream.activation import ACTIVATIONS
 from ffstream.checks.chain import (
+    check_classify_changes_nothing,
     check_matches_network,
     check_memory_bounded,
     check_predicts_before_learning,
     check_replay_from_snapshot,
 )
+from ffstream.fast_weights import FastWeights
 from ffstream.goodness import GOODNESS
 from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
@@ -37,6 +40,8 @@ RULES = {
     "plain": PLAIN,
     "adam": ADAM,
     "bfloat16": LayerConfig(precision="bfloat16"),
+    "detectors_and_constraints": LayerConfig(goodness="detectors_and_constraints", blocks=2),
+    "experts": LayerConfig(activation="student_t", goodness="negative_mean_of_activities", blocks=3),
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]
@@ -138,6 +143,12 @@ def test_journal(check, kind, tmp_path):
         "memory": MemoryJournal,
     }
     check(make[kind])
+
+
+@parametrize(checks.ACTIVATION_CHECKS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(check, name):
+    check(ACTIVATIONS[name])
 
 
 def in_folder(folder: Path) -> Stream:
@@ -248,6 +259,20 @@ def test_recurrent_chain(check):
 @parametrize(checks.DURABLE_CHECKS)
 def test_durable_recurrent_chain(check):
     check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
+
+
+OTHERWISE = LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2, rate=0.1, directions=8)
+OTHERS = {
+    "feed-forward units": replace(NETWORK, layer=OTHERWISE),
+    "recurrent units": replace(RECURRENT, layer=OTHERWISE),
+    "fast weights": replace(SEQUENCE, inputs=8, fast_weights=FastWeights(context=3, orders=(1, 2))),
+}
+
+
+@parametrize([check_matches_network, check_classify_changes_nothing, check_replay_from_snapshot])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_chain_of_others(check, kind):
+    check(lambda folder: Stream.in_process(OTHERS[kind], SCHEDULE, folder=folder))
 
 
 @parametrize([check_matches_network, check_predicts_before_learning, check_memory_bounded])

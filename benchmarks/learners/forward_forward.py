@@ -30,6 +30,8 @@ OWN = (
     "stream",
     "exact",
     "fields",
+    "window",
+    "fast_weights",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
@@ -53,6 +55,7 @@ class ForwardForward:
     def __init__(self, config: NetworkConfig, phase: int | None, drift: DriftConfig | None = None, **chosen: Any) -> None:
         every = phase * config.batch if phase is not None else None
         self.stream = Stream.in_process(config, Schedule(every=every, idle=None, **chosen), drift=drift)
+        self._rested = 0
 
     def step(self, frames: Frames, labels: Labels) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`.
@@ -66,10 +69,12 @@ class ForwardForward:
         return {"live": live, "averaged": averaged, "shortlist": shortlist}
 
     def rest(self) -> None:
-        """Sleep for what is owed, unless the schedule knows no sleep."""
-        sequencer = self.stream.sequencer
-        if sequencer.schedule.every is not None and sequencer.debt.frames:
+        """Sleep for what is owed, unless the schedule knows no sleep, or a phase so long that another pass fits into it."""
+        sequencer, frames = self.stream.sequencer, self.stream.progress.frames
+        owed, every = sequencer.debt.frames, sequencer.schedule.every
+        if every is not None and owed and owed + frames - self._rested > every:
             self.stream.sleep()
+        self._rested = frames
 
     def read(self, frames: Frames) -> dict[str, Labels]:
         """See :class:`~benchmarks.learners.Learner`: one entry a method of classifying."""

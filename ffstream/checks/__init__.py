@@ -8,6 +8,7 @@ when it is broken. One tuple lists the checks of each kind, so that a test is on
         check(MyLayer)
 """
 
+from ffstream.checks.activation import ACTIVATION_CHECKS
 from ffstream.checks.chain import CHAIN_CHECKS, DURABLE_CHECKS, NUMBER_CHECKS, TABLE_CHECKS
 from ffstream.checks.exact import DURABLE_EXACT_CHECKS, EXACT_CHECKS
 from ffstream.checks.goodness import GOODNESS_CHECKS, MakeGoodness
@@ -26,6 +27,7 @@ from ffstream.checks.negatives import (
 from ffstream.checks.script import MakeStream
 
 __all__ = [
+    "ACTIVATION_CHECKS",
     "CHAIN_CHECKS",
     "CONFUSION_CHECKS",
     "DURABLE_CHECKS",

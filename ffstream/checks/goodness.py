@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ffstream.blocks import by_block
 from ffstream.checks.law import require
 from ffstream.exact import reach
 from ffstream.goodness import Goodness
@@ -40,6 +41,19 @@ def check_one_number_a_row(make: MakeGoodness) -> None:
     alone = torch.cat([goodness.value(row[None]) for row in activities])
     require(torch.allclose(value, alone), "a row's goodness depends on that row only")
     require(bool(value.isfinite().all()), "goodness is finite, also for a silent row")
+
+
+def check_terms(make: MakeGoodness) -> None:
+    """The mean of the units' terms is the value, and so is that of any number of blocks."""
+    goodness, activities = make(), _activities()
+    value = goodness.value(activities)
+    terms = goodness.terms(activities)
+    require(terms.shape == activities.shape, "every unit has a term", f"found shape {list(terms.shape)}")
+    require(torch.allclose(terms.mean(dim=1), value, rtol=1e-4), "the mean of the terms is the goodness")
+    for blocks in (1, 2, 5, 11):
+        found = by_block(goodness, activities, blocks)
+        require(found.shape == (6, blocks), "every block has a goodness", f"found shape {list(found.shape)}")
+        require(torch.allclose(found.mean(dim=1), value, rtol=1e-4), "the mean of the blocks' goodness is the layer's")
 
 
 def check_hidden(make: MakeGoodness) -> None:
@@ -80,6 +94,7 @@ def check_reach(make: MakeGoodness) -> None:
 GOODNESS_CHECKS: tuple[Callable[[MakeGoodness], None], ...] = (
     check_direction,
     check_one_number_a_row,
+    check_terms,
     check_hidden,
     check_leaves_activities_alone,
     check_reach,

@@ -34,7 +34,9 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
     """
     try:
         body = bodies.read(question.content_type, raw, reader.config, labels=False)
-        method, found = classified(reader, body.frames, question.method and Method(question.method), question.shortlist)
+        method, found = classified(
+            reader, body.frames, Method(question.method) if question.method else None, question.shortlist
+        )
     except FFStreamError as error:
         raise refuse(error, 1) from error
     said = {

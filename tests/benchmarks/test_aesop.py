@@ -42,6 +42,15 @@ def test_windows_do_not_reach_from_string_to_string(fables):
     assert (x[90] == given[1, :10]).all()
 
 
+def test_a_long_window_begins_before_its_string(fables):
+    given = strings.strings(fables)["test"][:2]
+    x, y = strings.asked(given, 99)
+    assert x.shape == (180, 99)
+    assert (LETTERS.decode(x[90][:89]), x[90][89:].tolist()) == (";" * 89, given[1, :10].tolist())
+    assert (x[89] == given[0, :99]).all()
+    assert (y == strings.asked(given)[1]).all()
+
+
 def test_a_short_text_is_refused(tmp_path):
     (tmp_path / "short.txt").write_text("the fox. " * 100)
     with pytest.raises(ValueError, match=r"got 9 strings of 100 characters, expected 744"):
