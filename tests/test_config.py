@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from ffstream import PLAIN, LayerConfig, NetworkConfig, ReadoutConfig, VideoConfig
+from ffstream import PLAIN, Field, FieldsConfig, LayerConfig, NetworkConfig, ReadoutConfig, VideoConfig
 from ffstream.errors import ConfigError
 from ffstream.fast_weights import FastWeights
 
@@ -65,7 +65,18 @@ def test_the_digest_sees_fast_weights():
     assert len(digests) == 3
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig) if field.name != "fast_weights"])
+def test_the_digest_sees_fields():
+    local = [FieldsConfig(4, 1, (Field(2, channels, 3), Field(2, 3, 1))) for channels in (3, 5)]
+    digests = {NetworkConfig(16, 3, each.units, fields=each).digest() for each in local} | {
+        NetworkConfig(16, 3, (12, 12)).digest()
+    }
+    assert len(digests) == 3
+
+
+ALONE = {"fast_weights", "fields"}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkConfig) if field.name not in ALONE])
 def test_the_digest_sees_every_field(name):
     other = dataclasses.replace(FULL, **{name: OTHER[name]})
     assert other.digest() != FULL.digest()

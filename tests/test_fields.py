@@ -128,9 +128,9 @@ def test_blocks_are_cut_each_by_itself():
         each.basis.copy_(basis)
     for _ in range(12):
         updates = torch.randn(2, 40, 30, generator=generator) + 3
-        cut = together.clip(updates)
+        cut = together.cut(updates)
         for each, part, update in zip(alone, cut, updates, strict=True):
-            assert torch.allclose(part, each.clip(update), atol=1e-4)
+            assert torch.allclose(part, each.cut(update), atol=1e-4)
 
 
 def test_sparse_layers_take_less_memory_than_dense_ones():
