@@ -12,6 +12,7 @@ BROWSER_STAMP := $(VENV)/.installed-browser
 MUTATED := build/mutated
 MNIST ?= openml:mnist_784
 AESOP ?= aesop.txt
+CIFAR ?= cifar10
 BENCH ?= --workers 1
 MINUTES ?= 30
 INPUTS ?= 100000
@@ -21,6 +22,7 @@ INPUTS ?= 100000
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
+.PHONY: bench-mnist-local bench-cifar
 .PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular
 .PHONY: bench-goodness bench-blocks bench-fast-weights results
 
@@ -121,6 +123,12 @@ bench-fast-weights: $(BENCH_STAMP)  ## the paper's section 9: fast weights besid
 
 results: $(BENCH_STAMP)  ## the table of the paper's systems and its plots, from what is recorded; measures nothing
 	$(BIN)/python -m benchmarks.paper
+
+bench-mnist-local: $(BENCH_STAMP)  ## the same with local receptive fields, hours; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.mnist_local --data $(MNIST) $(BENCH)
+
+bench-cifar: $(BENCH_STAMP)  ## the paper's section 4, CIFAR-10 (CIFAR=FOLDER), many hours; resumes from its checkpoints
+	$(BIN)/python -m benchmarks.cifar --data $(CIFAR) $(BENCH)
 
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)

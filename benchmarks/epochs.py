@@ -41,11 +41,18 @@ class EndlessFrames:
         data: whose frames are passed over.
         seed: of the orders and shifts.
         shift: pixels by which a square frame is moved at most, along both axes, anew every time it is seen.
+        centred: whether the mean of the data set's frames is taken off every frame.
     """
 
     data: Dataset
     seed: int
     shift: int = 0
+    centred: bool = False
+
+    @functools.cached_property
+    def _centre(self) -> Tensor:
+        parts = np.array_split(self.data.x, max(1, len(self.data.x) // 1000))
+        return torch.stack([to_tensor(part).mean(dim=0) for part in parts]).mean(dim=0)
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The data set's row of every frame [n]; frame numbers count from 1."""
@@ -58,8 +65,12 @@ class EndlessFrames:
 
     def recall(self, numbers: NDArray[np.int64]) -> Tensor:
         """Frames [n, inputs] by number, as the dreamer asks for them."""
-        frames = to_tensor(self.data.x[self.rows(numbers)])
+        frames = self.seen(self.data.x[self.rows(numbers)])
         return shifted(frames, self._shifts(numbers)) if self.shift else frames
+
+    def seen(self, frames: NDArray[np.generic]) -> Tensor:
+        """Frames [n, inputs] as the network is given them."""
+        return to_tensor(frames) - self._centre if self.centred else to_tensor(frames)
 
     def _shifts(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows and columns [n, 2] to move by, a function of the frame's number alone."""
@@ -105,8 +116,9 @@ class Epochs:
     """One run: passes of wake and sleep, a checkpoint and a look after each.
 
     Args:
-        run: the network's constants, with ``phase`` micro-batches a phase, ``shift`` where frames are to be moved, and
-            ``labels`` where so many frames only have one, the same for all seeds.
+        run: the network's constants, with ``phase`` micro-batches a phase, ``shift`` and ``centred`` where frames are to be
+            moved or centred, ``labels`` where so many frames only have one, the same for all seeds; ``methods`` are those of
+            reading, ``held`` is how many of the frames held out are read where not all are, ``fit`` how many of those learned.
         data: name of the data set.
         checkpoints: folder of this run's checkpoints; what is found there is gone on from.
     """
@@ -115,7 +127,8 @@ class Epochs:
         self.run = run
         self.data = part_of(data, run.part)
         self.config: NetworkConfig = network_config(run.constants, run, self.data.inputs, self.data.classes)
-        self.frames = EndlessFrames(self.data, run.seed, run.constants.get("shift", 0))
+        shift, centred = run.constants.get("shift", 0), run.constants.get("centred", False)
+        self.frames = EndlessFrames(self.data, run.seed, shift, centred)
         self.labels = some_labels(self.data, run.constants.get("labels"))
         self.checkpoints = checkpoints
         start = next(manifests(checkpoints, self.config.digest()), None)
@@ -171,13 +184,14 @@ class Epochs:
 
     def _look(self, wrong: float) -> None:
         every = self.passes % LOOK_EVERY == 0 or self.passes == self.run.passes
-        methods = tuple(Method) if every and self.config.wrong_labels else (Method.ONE_PASS,)
-        reader, parts = self.reader(), np.array_split(self.data.x_held, max(1, len(self.data.x_held) // 500))
-        predicted = {
-            method.value: np.concatenate([reader.classify(to_tensor(part), method).labels.numpy() for part in parts])
-            for method in methods
-        }
-        look = errors_of(predicted, self.data.y_held)
+        named = self.run.constants.get("methods", [method.value for method in Method])
+        methods = [Method(name) for name in named] if every and self.config.wrong_labels else [Method.ONE_PASS]
+        reader, data, constants = self.reader(), self.data, self.run.constants
+        held = slice(constants.get("held"))
+        look = self._read(reader, methods, data.x_held[held], data.y_held[held])
+        if every and (fit := constants.get("fit")):
+            learned = self._read(reader, methods, data.x[:fit], data.y[:fit])
+            look |= {f"learned, {name}": error for name, error in learned.items()}
         self.figures.looks.append({"passes": self.passes, "learned": wrong, **look})
         if every:
             self.figures.held_out.append(look)
@@ -187,6 +201,15 @@ class Epochs:
             file=sys.stderr,
             flush=True,
         )
+
+    def _read(
+        self, reader: Reader, methods: list[Method], frames: NDArray[np.generic], labels: NDArray[np.int64]
+    ) -> dict[str, float]:
+        parts = [self.frames.seen(part) for part in np.array_split(frames, max(1, len(frames) // 500))]
+        predicted = {
+            method.value: np.concatenate([reader.classify(part, method).labels.numpy() for part in parts]) for method in methods
+        }
+        return errors_of(predicted, labels)
 
     def _save(self) -> None:
         barrier = Barrier("every")

@@ -110,13 +110,22 @@ def wiring_of(config: NetworkConfig, index: int) -> Wiring | None:
     if config.fields is None:
         return None
     labels = config.classes if config.wrong_labels else 0
-    return _wire(config.fields, index, config.sources(index), labels, recurrent=config.video is not None)
+    return wire(config.fields, index, config.sources(index), labels, recurrent=config.video is not None)
 
 
 @functools.lru_cache(maxsize=32)
-def _wire(fields: FieldsConfig, index: int, sources: tuple[int, ...], labels: int, *, recurrent: bool) -> Wiring:
-    """Below: the layer's own fields. Beside or above: every label at every location, if the layers are told of labels; or
+def wire(fields: FieldsConfig, index: int, sources: tuple[int, ...], labels: int = 0, *, recurrent: bool = False) -> Wiring:
+    """What a layer of ``fields`` is wired to.
+
+    Below: the layer's own fields. Beside or above: every label at every location, if the layers are told of labels; or
     those locations of the layer above whose fields have the location, as the same connections the other way.
+
+    Args:
+        fields: of all layers.
+        index: of the layer.
+        sources: widths of what it is wired to, as :meth:`~ffstream.config.NetworkConfig.sources` has them.
+        labels: that the layers are told of.
+        recurrent: whether it sees what is above it.
     """
     field, last = fields.layers[index], index == len(fields.layers) - 1
     below = _columns(field.seen(fields.map_below(index)[0]), *fields.map_below(index))

@@ -32,6 +32,10 @@ OWN = (
     "fields",
     "window",
     "fast_weights",
+    "centred",
+    "held",
+    "fit",
+    "methods",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 

@@ -1,0 +1,157 @@
+"""The paper's section 4: CIFAR-10 with local receptive fields, a recurrent network and the label above its last layer.
+
+``python -m benchmarks.cifar --data FOLDER`` (or ``make bench-cifar``): table 1. Two and three hidden layers of 32 x 32 places
+with three units each, which see 11 x 11 places of the layer below and of the layer above; ten ticks, of which the fourth to
+the sixth are read; squares maximised and minimised for positives, every label's goodness and the softmax of one pass; and
+backpropagation through the same fields beside it. A pass takes long: a run leaves a checkpoint after every one and goes on
+from it, and one that was asked for fewer passes is the beginning of one that is asked for more.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.epochs import Epochs
+from benchmarks.learners.local_backprop import LocalBackprop
+from benchmarks.ledger import Ledger
+from benchmarks.passes import draw_curve, folder_of, pass_options
+from benchmarks.report import percent, plot, table, verdict, write
+from benchmarks.runs import Figures, Run
+from ffstream import Field, FieldsConfig
+
+TARGET = 41.0
+"""Test error in percent of the best row (the paper's best of Forward-Forward)."""
+
+LEEWAY = 1.0
+"""Points by which a row may be behind the paper's."""
+
+PAPER = {
+    ("backprop", "backprop", 2): (0, 37),
+    ("minimised", "goodness", 2): (20, 41),
+    ("minimised", "one_pass", 2): (31, 45),
+    ("maximised", "goodness", 2): (25, 44),
+    ("maximised", "one_pass", 2): (33, 46),
+    ("backprop", "backprop", 3): (2, 39),
+    ("minimised", "goodness", 3): (24, 41),
+    ("minimised", "one_pass", 3): (32, 44),
+    ("maximised", "goodness", 3): (21, 44),
+    ("maximised", "one_pass", 3): (31, 46),
+}
+"""Table 1: error in percent on the training images and on the test images, by system, way of reading and hidden layers."""
+
+GOODNESS = {"minimised": "negative_mean_of_squares", "maximised": "mean_of_squares"}
+SYSTEMS = ("backprop", *GOODNESS)
+
+FIELD = Field(grid=32, channels=3, size=11, tile=8)
+VIDEO = {"ticks": 10, "kept": 0.3, "read": [4, 6], "lanes": 1}
+READ = {"centred": True, "fit": 2000}
+CONSTANTS = {
+    "phase": 1,
+    "directions": 16,
+    "damping": 0.3,
+    "rate": 0.1,
+    "weight_cost": 0.003,
+    "label_strength": 0.5,
+    "video": VIDEO,
+    "methods": ["one_pass", "goodness"],
+} | READ
+BACKPROP = {"rate": 0.001, "weight_decay": 0.1} | READ
+PASSES = 60
+
+Measured = dict[tuple[str, int], Figures]
+
+
+def run_of(system: str, layers: int, part: str, passes: int, held: int | None) -> Run:
+    """One of table 1's networks."""
+    fields = FieldsConfig(32, 3, (FIELD,) * layers)
+    shape: dict[str, Any] = {"fields": asdict(fields) | {"layers": [asdict(field) for field in fields.layers]}}
+    if held is not None:
+        shape["held"] = held
+    if system == "backprop":
+        return Run("local backprop", BACKPROP | shape, fields.units, 100, 0, part, passes)
+    return Run("ffstream", CONSTANTS | shape | {"goodness": GOODNESS[system]}, fields.units, 100, 0, part, passes)
+
+
+def measure(checkpoints: Path, run: Run, data: str) -> Figures:
+    """The figures of a run, gone on with from its last checkpoint."""
+    learner = LocalBackprop if run.learner == "local backprop" else Epochs
+    return learner(run, data, folder_of(checkpoints, run)).complete()
+
+
+def rows_of(found: Measured) -> list[tuple[tuple[str, str, int], float, float]]:
+    """Of what was measured, each row of the table: which one, errors in percent on learned images and on those held out."""
+    rows = []
+    for row in PAPER:
+        system, reading, layers = row
+        if (system, layers) in found:
+            last = found[system, layers].looks[-1]
+            rows.append((row, 100 * last[f"learned, {reading}"], 100 * last[reading]))
+    return rows
+
+
+def report(results: Path, found: Measured, name: str, title: str) -> None:
+    """Table 1 and the curves."""
+    lines = []
+    for row, learned, held in rows_of(found):
+        system, reading, layers = row
+        figures = found[system, layers]
+        ours = [f"{learned:.1f}", f"{held:.1f}", percent(figures.looks[-1]["learned"]), f"{figures.seconds / 3600:.2f}"]
+        lines.append([system, reading, str(layers), *ours, *map(str, PAPER[row])])
+    header = ["squares of positives", "read by", "hidden layers", "learned images, %", "held out, %"]
+    header += ["before learning, last pass, %", "hours", "paper: learned", "paper: test"]
+    write(results / f"{name}.md", f"# CIFAR-10\n\n{title}\n\n{table(header, lines)}")
+    plot(results / f"{name}.png", lambda axes: _draw_curves(axes, found, title))
+
+
+def _draw_curves(axes: Any, found: Measured, title: str) -> None:
+    for colour, ((system, layers), figures) in enumerate(found.items()):
+        for style, reading in zip(("-", ":"), {row[1]: None for row in PAPER if row[0] == system}, strict=False):
+            label = f"{system}, {layers} layers, {reading}"
+            draw_curve(axes, figures.looks, reading, color=f"C{colour}", linestyle=style, label=label)
+    axes.axhline(TARGET, color="gray", linestyle="--", label="Hinton 2022, best of Forward-Forward")
+    axes.set(title=title, xlabel="passes", ylabel="error held out, %")
+    axes.legend()
+
+
+def met(found: Measured, part: str, held: int | None) -> bool:
+    """Whether every row of the table is there, on the whole test set, and none is behind the paper by more than the leeway."""
+    rows = rows_of(found)
+    level = all(error <= PAPER[row][1] + LEEWAY for row, _, error in rows)
+    return level and len(rows) == len(PAPER) and best(found) <= TARGET and part == "test" and held is None
+
+
+def best(found: Measured) -> float:
+    """Of the rows of Forward-Forward, or of all when there are none."""
+    rows = rows_of(found)
+    return min([error for (system, *_), _, error in rows if system != "backprop"] or [error for *_, error in rows])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is not measured yet, then say what came of it."""
+    parser = pass_options(__doc__, PASSES)
+    parser.add_argument("--layers", type=int, nargs="+", default=[2, 3], help="hidden layers")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--held", type=int, help="images held out that are read, where not all are")
+    given = parser.parse_args(arguments)
+
+    resumed = functools.partial(measure, given.checkpoints)
+    path = given.results / "cifar.jsonl"
+    ledger = Ledger(path, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    runs = {
+        (system, layers): run_of(system, layers, given.part, given.passes, given.held)
+        for layers in given.layers
+        for system in given.systems
+    }
+    ledger.complete(runs.values())
+
+    found = {which: ledger[run] for which, run in runs.items()}
+    read = "all" if given.held is None else f"the first {given.held}"
+    title = f"{given.passes} passes, {given.part}, {read} images held out"
+    report(given.results, found, f"cifar-{given.part}", title)
+    verdict("cifar", value=best(found), target=TARGET, met=met(found, given.part, given.held), passes=given.passes)
+
+
+if __name__ == "__main__":
+    main()
