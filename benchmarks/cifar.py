@@ -63,15 +63,16 @@ PASSES = 60
 Measured = dict[tuple[str, int], Figures]
 
 
-def run_of(system: str, layers: int, part: str, passes: int, held: int | None) -> Run:
+def run_of(system: str, layers: int, part: str, passes: int, held: int | None = None, frames: int | None = None) -> Run:
     """One of table 1's networks."""
     fields = FieldsConfig(32, 3, (FIELD,) * layers)
     shape: dict[str, Any] = {"fields": asdict(fields) | {"layers": [asdict(field) for field in fields.layers]}}
     if held is not None:
         shape["held"] = held
     if system == "backprop":
-        return Run("local backprop", BACKPROP | shape, fields.units, 100, 0, part, passes)
-    return Run("ffstream", CONSTANTS | shape | {"goodness": GOODNESS[system]}, fields.units, 100, 0, part, passes)
+        return Run("local backprop", BACKPROP | shape, fields.units, 100, 0, part, passes, frames)
+    constants = CONSTANTS | shape | {"goodness": GOODNESS[system]}
+    return Run("ffstream", constants, fields.units, 100, 0, part, passes, frames)
 
 
 def measure(checkpoints: Path, run: Run, data: str) -> Figures:
@@ -115,11 +116,11 @@ def _draw_curves(axes: Any, found: Measured, title: str) -> None:
     axes.legend()
 
 
-def met(found: Measured, part: str, held: int | None) -> bool:
-    """Whether every row of the table is there, on the whole test set, and none is behind the paper by more than the leeway."""
+def met(found: Measured, whole: bool) -> bool:
+    """Whether every row of the table is there, of the ``whole`` training and test sets, and none is far behind the paper's."""
     rows = rows_of(found)
     level = all(error <= PAPER[row][1] + LEEWAY for row, _, error in rows)
-    return level and len(rows) == len(PAPER) and best(found) <= TARGET and part == "test" and held is None
+    return level and len(rows) == len(PAPER) and best(found) <= TARGET and whole
 
 
 def best(found: Measured) -> float:
@@ -134,13 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 3], help="hidden layers")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--held", type=int, help="images held out that are read, where not all are")
+    parser.add_argument("--frames", type=int, help="images that are learned, where not all are")
     given = parser.parse_args(arguments)
 
     resumed = functools.partial(measure, given.checkpoints)
     path = given.results / "cifar.jsonl"
     ledger = Ledger(path, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
     runs = {
-        (system, layers): run_of(system, layers, given.part, given.passes, given.held)
+        (system, layers): run_of(system, layers, given.part, given.passes, given.held, given.frames)
         for layers in given.layers
         for system in given.systems
     }
@@ -148,9 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     found = {which: ledger[run] for which, run in runs.items()}
     read = "all" if given.held is None else f"the first {given.held}"
-    title = f"{given.passes} passes, {given.part}, {read} images held out"
-    report(given.results, found, f"cifar-{given.part}", title)
-    verdict("cifar", value=best(found), target=TARGET, met=met(found, given.part, given.held), passes=given.passes)
+    of = "all" if given.frames is None else f"the first {given.frames}"
+    title = f"{given.passes} passes over {of} images, {given.part}, {read} images held out"
+    report(given.results, found, f"cifar-{given.part}" + (f"-{given.frames}" if given.frames else ""), title)
+    whole = given.part == "test" and given.held is None and given.frames is None
+    verdict("cifar", value=best(found), target=TARGET, met=met(found, whole), passes=given.passes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Frames are numbered on and on, pass after pass, so that a dream finds the frame 
 import functools
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,11 @@ def some_labels(data: Dataset, count: int | None) -> NDArray[np.int64]:
     return labels
 
 
+def beginning(data: Dataset, frames: int | None) -> Dataset:
+    """The same with no more than so many frames to learn from."""
+    return replace(data, x=data.x[:frames], y=data.y[:frames])
+
+
 class Epochs:
     """One run: passes of wake and sleep, a checkpoint and a look after each.
 
@@ -125,7 +130,7 @@ class Epochs:
 
     def __init__(self, run: Run, data: str, checkpoints: Path) -> None:
         self.run = run
-        self.data = part_of(data, run.part)
+        self.data = beginning(part_of(data, run.part), run.frames)
         self.config: NetworkConfig = network_config(run.constants, run, self.data.inputs, self.data.classes)
         shift, centred = run.constants.get("shift", 0), run.constants.get("centred", False)
         self.frames = EndlessFrames(self.data, run.seed, shift, centred)

@@ -35,7 +35,7 @@ class Run:
         part: ``"validation"`` learns all but the last sixth of the frames and is scored on that sixth; ``"test"`` learns all
             of them and is scored on the test set.
         passes: over the frames, each in an order of its own.
-        frames: the first so many frames of the order only; None for all.
+        frames: the first so many frames of the order only, or where there are checkpoints of the data set; None for all.
     """
 
     learner: str

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from benchmarks.epochs import EndlessFrames
+from benchmarks.epochs import EndlessFrames, beginning
 from benchmarks.learners import Frames, Labels
 from benchmarks.learners.forward_forward import fields_config
 from benchmarks.runs import Figures, Run, part_of
@@ -39,7 +39,7 @@ class LocalBackprop:
     """
 
     def __init__(self, run: Run, data: str, checkpoints: Path) -> None:
-        self.run, self.data, self.path = run, part_of(data, run.part), checkpoints / CHECKPOINT
+        self.run, self.data, self.path = run, beginning(part_of(data, run.part), run.frames), checkpoints / CHECKPOINT
         self.frames = EndlessFrames(self.data, run.seed, centred=run.constants.get("centred", False))
         fields = fields_config(run.constants)
         assert fields is not None
