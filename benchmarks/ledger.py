@@ -69,12 +69,12 @@ class Ledger:
 
     def _find(self, run: Run) -> Figures | None:
         """What was recorded last under a run's settings, by a library that does the same."""
-        key, fingerprint = _key(self.settings(run))
+        key, fingerprint = key_of(self.settings(run))
         alike = (figures for seen, figures in reversed(self._records[key]) if np.allclose(seen, fingerprint, 0, SAME))
         return next(alike, None)
 
     def _note(self, settings: dict[str, Any], figures: Figures) -> None:
-        key, fingerprint = _key(settings)
+        key, fingerprint = key_of(settings)
         self._records[key].append((fingerprint, figures))
 
     def settings(self, run: Run) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Ledger:
 
     def complete(self, runs: Iterable[Run]) -> None:
         """Measure those of the runs that are not in the ledger yet."""
-        missing = {_key(self.settings(run))[0]: run for run in runs if run not in self}
+        missing = {key_of(self.settings(run))[0]: run for run in runs if run not in self}
         running = {self._pool.submit(self.measure, run, self.data): run for run in missing.values()}
         try:
             for done in as_completed(running):
@@ -106,7 +106,7 @@ class Ledger:
         print(f"{run}: held out {read}, {figures.seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-def _key(settings: dict[str, Any]) -> tuple[str, list[float]]:
+def key_of(settings: dict[str, Any]) -> tuple[str, list[float]]:
     """Settings as one text, and the fingerprint, which none but ffstream's have."""
     fingerprint = settings.get("fingerprint", ())
     return json.dumps(settings | {"fingerprint": len(fingerprint)}, sort_keys=True), list(fingerprint)

@@ -7,6 +7,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
+from benchmarks.ledger import SAME, key_of
 from benchmarks.runs import Figures
 
 Settings = dict[str, Any]
@@ -32,7 +35,7 @@ class Records:
     """The ledgers of a folder.
 
     A figure is that of the last run that was recorded under the settings asked for, with the other seeds of the very same
-    settings: figures of before a constant was changed, or of another machine, are never mixed with it.
+    settings: figures of before a constant or a rule was changed are never mixed with it.
     """
 
     def __init__(self, results: Path) -> None:
@@ -44,10 +47,10 @@ class Records:
         found = [record for record in self._of(ledger) if wanted(record[0])]
         if not found:
             return []
-        same = _but_seed(found[-1][0])
-        return list(
-            {settings["seed"]: (settings, figures) for settings, figures in found if _but_seed(settings) == same}.values()
-        )
+        last, fingerprint = _but_seed(found[-1][0])
+        alike = [(record, *_but_seed(record[0])) for record in found]
+        same = [record for record, key, seen in alike if key == last and np.allclose(seen, fingerprint, 0, SAME)]
+        return list({settings["seed"]: (settings, figures) for settings, figures in same}.values())
 
     def measure(self, ledger: str, value: Value, wanted: Callable[[Settings], bool]) -> Measured | None:
         """The mean of a figure over those runs."""
@@ -65,5 +68,5 @@ class Records:
         return self._read[ledger]
 
 
-def _but_seed(settings: Settings) -> str:
-    return json.dumps({name: value for name, value in settings.items() if name != "seed"}, sort_keys=True)
+def _but_seed(settings: Settings) -> tuple[str, list[float]]:
+    return key_of({name: value for name, value in settings.items() if name != "seed"})

@@ -10,7 +10,7 @@ from benchmarks.report import RESULTS
 
 
 def run(seed, error, **settings):
-    usual = {"learner": "ffstream", "constants": {}, "part": "test", "passes": 1, "seed": seed, "fingerprint": "a"}
+    usual = {"learner": "ffstream", "constants": {}, "part": "test", "passes": 1, "seed": seed, "fingerprint": [0.5, 1.0]}
     return json.dumps({"settings": usual | settings, "figures": {"held_out": [{"goodness": error}]}})
 
 
@@ -18,9 +18,9 @@ def run(seed, error, **settings):
 def records(tmp_path):
     lines = [
         run(0, 0.5),
-        run(0, 0.2, fingerprint="b"),
-        run(1, 0.4, fingerprint="b"),
-        run(0, 0.3, fingerprint="b"),
+        run(0, 0.2, fingerprint=[0.5, 1.2]),
+        run(1, 0.4, fingerprint=[0.5, 1.2001]),
+        run(0, 0.3, fingerprint=[0.5, 1.2]),
         run(2, 0.9, part="validation"),
         run(3, 0.9, constants={"shift": 2}),
     ]
