@@ -18,8 +18,8 @@ COUNTS = (1, 2, 5, 10, 50)
 CURVES = {"opponent squares": "opponent_squares", "squares up": "mean_of_squares"}
 """The library's goodness, and the paper's."""
 
-SHARPNESS = Axis("sharpness", (10.0, 25.0))
-"""What is tuned with more than one block: the goodness of few units is less even."""
+SHARPNESS = Axis("sharpness", (25.0, 60.0))
+"""What is tuned with more than one block."""
 
 TARGET = 1.0
 """Of the error with one block, by goodness after one pass: the best number of blocks has to stay below it."""
