@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 MUTATION_STAMP := $(VENV)/.installed-mutation
 AUDIT_STAMP := $(VENV)/.installed-audit
+DOCS_STAMP := $(VENV)/.installed-docs
 BROWSER_STAMP := $(VENV)/.installed-browser
 MUTATED := build/mutated
 MNIST ?= openml:mnist_784
@@ -18,7 +19,7 @@ MINUTES ?= 30
 INPUTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-page screenshots coverage mutate fuzz schema audit licences soak lint clean
+.PHONY: help install demo serve docs test test-page screenshots coverage mutate fuzz schema audit licences soak lint clean
 .PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
 .PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
 .PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
@@ -40,6 +41,14 @@ demo: $(STAMP)  ## stream digits to a service that learns while it answers (DATA
 
 serve: $(STAMP)  ## the service, left running, on http://127.0.0.1:8000 (DATA=FOLDER for MNIST)
 	$(BIN)/ffstream serve --like $(DATA)
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: $(DOCS_STAMP)  ## the site, in build/docs; a broken link or reference fails
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
+	@echo "build/docs/docs/index.html"
 
 $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'

@@ -1,7 +1,7 @@
 """The laws of Forward-Forward streams, as code that anything new can be run through.
 
 Every check is a plain function that is given a way to make the thing and raises :class:`AssertionError`, naming the law,
-when it is broken. One tuple lists the checks of each kind, so that a test is one matrix:
+when it is broken. One tuple lists the checks of each kind, so that a test is one matrix::
 
     @pytest.mark.parametrize("check", LAYER_CHECKS)
     def test_my_layer(check):
