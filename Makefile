@@ -26,6 +26,7 @@ INPUTS ?= 100000
 .PHONY: bench-mnist-local bench-cifar
 .PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular
 .PHONY: bench-goodness bench-blocks bench-fast-weights results
+.PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular bench-readers
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -171,6 +172,9 @@ bench-overload: $(STAMP)  ## ten times more frames than can be learned, for two 
 
 bench-latency: $(STAMP)  ## how long /classify takes while all that can be learned is learned (three minutes)
 	$(BIN)/python -m benchmarks.latency
+
+bench-readers: $(STAMP)  ## what readers do for /classify: questions a second and p99, idle and under load (ten minutes)
+	$(BIN)/python -m benchmarks.readers
 
 bench-ingest: $(STAMP)  ## frames accepted a second, in every format, beside an application that only reads them (two minutes)
 	$(BIN)/python -m benchmarks.ingest

@@ -180,45 +180,57 @@ def until(client: Client, holds: Callable[[Status], bool]) -> None:
         time.sleep(0.02)
 
 
+def own_flags(data: Dataset) -> list[str]:
+    """Of a service that is asked and fed."""
+    return ["--backlog", str(BACKLOG), "--idle", "never", f"--inputs={data.inputs}", f"--classes={data.classes}"]
+
+
+def prepared(client: Client, data: Dataset) -> Asker:
+    """Who asks a service that is ready, has learned something, and has answered every question."""
+    client.ready(READY_WITHIN)
+    client.feed(data.x[:BACKLOG], data.y[:BACKLOG])
+    rest(client)
+    asker = Asker(client.url, data)
+    asker.ask(WARM_UP, Asked())
+    return asker
+
+
 def measure(data: Dataset, flags: list[str], repeats: int, times: int) -> tuple[Asked, Asked, float]:
     """What came of asking while nothing was fed, and under load; and the frames learned a second meanwhile."""
     idle, loaded, rates = Asked(), Asked(), []
-    own = ["--backlog", str(BACKLOG), "--idle", "never", f"--inputs={data.inputs}", f"--classes={data.classes}", *flags]
-    with Child(own) as child, Client(child.url()) as client:
-        client.ready(READY_WITHIN)
-        client.feed(data.x[:BACKLOG], data.y[:BACKLOG])
-        rest(client)
-        asker = Asker(client.url, data)
-        asker.ask(WARM_UP, Asked())
+    with Child(own_flags(data) + flags) as child, Client(child.url()) as client:
+        asker = prepared(client, data)
         for turn in range(repeats):
             for into in (idle, loaded) if turn % 2 else (loaded, idle):
                 if into is idle:
-                    _turn(asker, times, into, child)
+                    take_turn(asker, times, into, child)
                 else:
-                    rates.append(_loaded_turn(asker, times, into, child, client, body_of(data, CHUNK)))
-            print(f"  {turn + 1}/{repeats} {_tell(idle)} idle, {_tell(loaded)} under load", file=sys.stderr, flush=True)
+                    rates.append(take_loaded_turn(asker, times, into, child, client, body_of(data, CHUNK)))
+            print(f"  {turn + 1}/{repeats} {tell(idle)} idle, {tell(loaded)} under load", file=sys.stderr, flush=True)
     return idle, loaded, median(rates)
 
 
-def _turn(asker: Asker, times: int, into: Asked, child: Child) -> None:
+def take_turn(asker: Asker, times: int, into: Asked, child: Child) -> None:
+    """One while nothing is fed."""
     began = Cost.until_now(child.process)
     asker.ask(times, into)
     taken = Cost.until_now(child.process) - began
     into.cpu.append(taken.cpu / taken.wall)
 
 
-def _loaded_turn(asker: Asker, times: int, into: Asked, child: Child, client: Client, body: bytes) -> float:
+def take_loaded_turn(asker: Asker, times: int, into: Asked, child: Child, client: Client, body: bytes) -> float:
     """One under load; frames learned a second meanwhile."""
     with offering(client.url, body):
         until(client, lambda status: status.waiting > BACKLOG / 2)
         before, start = client.status().frames, time.monotonic()
-        _turn(asker, times, into, child)
+        take_turn(asker, times, into, child)
         learned = (client.status().frames - before) / (time.monotonic() - start)
     rest(client)
     return float(learned)
 
 
-def _tell(asked: Asked) -> str:
+def tell(asked: Asked) -> str:
+    """The last turn, for whoever waits."""
     return ", ".join(f"{turns[-1]:.0f}" for turns in map(asked.p99s, asked.seconds)) + " ms p99"
 
 

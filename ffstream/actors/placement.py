@@ -135,4 +135,5 @@ class Seats:
 def free() -> str:
     """What the cluster's nodes have free, for people."""
     amounts: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-    return ", ".join(f"{amounts[name]:g} {name}" for name in sorted(amounts) if not name.startswith("node:")) or "nothing"
+    told = [f"{amounts[name]:g} {name}" for name in sorted(amounts) if not name.startswith(("node:", "bundle_group"))]
+    return ", ".join(told) or "nothing"

@@ -1,13 +1,17 @@
 """Where parts may run, and which clusters are joined, decided without one; ``tests/recovery`` has a real one."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ffstream import NetworkConfig
 from ffstream.actors import Placement, open_stream
+from ffstream.actors.crew import Crew
 from ffstream.actors.joined import JoinedRay, address, namespace_of
-from ffstream.errors import ConfigError
+from ffstream.actors.placement import Seats
+from ffstream.errors import ChainError, ConfigError
+from ffstream.stream.sqlite_journal import SqliteJournal
 
 CONFIG = NetworkConfig(4, 2, (8, 8))
 
@@ -71,3 +75,40 @@ def test_a_program_that_takes_part_in_a_cluster_already_stays_in_it() -> None:
     joined.check()
     joined.close()
     assert not joined.open()
+
+
+@pytest.fixture
+def crews(tmp_path: Path) -> Iterator[Callable[[float], Crew]]:
+    """Crews of one folder, whose layer wants so many processors."""
+    config, journal = NetworkConfig(4, 2, (8,)), SqliteJournal(tmp_path / "journal.sqlite", 4)
+    made = []
+
+    def make(processors: float) -> Crew:
+        seats = Seats(Placement("pack", {"layers": {"CPU": processors}}), 1, "one-folder")
+        made.append(Crew(config, journal.path, tmp_path / "snapshots", seats=seats))
+        return made[-1]
+
+    yield make
+    for crew in made:
+        crew.close()
+    journal.close()
+
+
+@pytest.mark.usefixtures("ray_runs")
+def test_the_parts_of_a_folder_are_there_once(crews: Callable[[float], Crew], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second gateway gets no chain while the first has one, and gets it afterwards."""
+    first, second = crews(0.1), crews(0.1)
+    first.assemble(None)
+    monkeypatch.setattr("ffstream.actors.crew.NAMED_WITHIN", 0.5)
+    with pytest.raises(ChainError, match="another service uses this folder"):
+        second.assemble(None)
+    first.close()
+    second.assemble(None)
+    assert second.pids.keys() == {"dreamer", "layer-0"}
+
+
+@pytest.mark.usefixtures("ray_runs")
+def test_who_finds_no_room_is_told_what_is_wanted(crews: Callable[[float], Crew], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ffstream.actors.placement.ROOM_WITHIN", 0.5)
+    with pytest.raises(ChainError, match=r"layer-0: {'CPU': 50}.*got 1 CPU"):
+        crews(50).assemble(None)
