@@ -51,7 +51,7 @@ CONSTANTS = {
     "phase": 1,
     "directions": 16,
     "damping": 0.3,
-    "rate": 0.1,
+    "rate": 0.3,
     "weight_cost": 0.003,
     "label_strength": 0.5,
     "video": VIDEO,

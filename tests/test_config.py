@@ -54,7 +54,8 @@ OTHER = {
     "average_span": 4,
     "certainty": 0.9,
 }
-OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig()}
+PLACE = FieldsConfig(1, FULL.inputs, tuple(Field(1, width, 1) for width in FULL.units))
+OTHER |= {"layer": LayerConfig(), "readout": ReadoutConfig(), "video": VideoConfig(), "fields": PLACE}
 
 
 def test_the_digest_sees_fast_weights():

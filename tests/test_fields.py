@@ -8,6 +8,7 @@ import torch
 from ffstream import UNSUPERVISED, Field, FieldsConfig, LayerConfig, NetworkConfig, Polarity, VideoConfig
 from ffstream.curvature import Curvature
 from ffstream.errors import ConfigError
+from ffstream.growth import check_growth
 from ffstream.layer import forward
 from ffstream.sketch import Sketch
 from ffstream.spectrum import SpectrumClip
@@ -96,6 +97,11 @@ def test_footnote_8_and_table_1():
 def test_fields_that_cannot_be_are_refused(wrong, said):
     with pytest.raises(ConfigError, match=said):
         wrong()
+
+
+def test_a_network_of_fields_does_not_grow():
+    with pytest.raises(ConfigError, match="does not grow"):
+        check_growth(CONFIG, replace(CONFIG, classes=5))
 
 
 def test_fields_are_part_of_what_is_written():
