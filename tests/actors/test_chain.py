@@ -18,6 +18,7 @@ from ffstream.actors.wire import pack, unpack
 from ffstream.checks.samples import sequence
 from ffstream.datasets import load
 from ffstream.errors import ChainError, GapError
+from ffstream.fast_weights import FastWeights
 from ffstream.message import Batch, Position
 from ffstream.polarity import Phase, Polarity
 
@@ -72,13 +73,24 @@ def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -
         stream.close()
 
 
-TALE = NetworkConfig(5, 6, (60, 50, 40), batch=10, encoding="symbols", negatives="generated_symbols")
+UNITS = LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2)
+TALE = NetworkConfig(
+    5,
+    6,
+    (60, 50, 40),
+    batch=10,
+    layer=UNITS,
+    encoding="symbols",
+    negatives="generated_symbols",
+    fast_weights=FastWeights(context=3, orders=(1, 2)),
+)
 
 
 def test_a_sequence_dreams_the_same_dreams(tmp_path: Path) -> None:
     """Negatives that the network generates as it falls asleep are the same wherever it runs, and after a kill."""
     schedule = Schedule(every=100, idle=None)
-    streams = [Stream.in_process(TALE, schedule, folder=tmp_path / "a"), open_stream(TALE, schedule, folder=tmp_path / "b")]
+    made = [Stream.in_process, open_stream]
+    streams = [make(TALE, schedule, folder=tmp_path / name) for name, make in zip("ab", made, strict=True)]
     x, y = sequence(700, 5, 6)
     a, b = streams
     slept = []
