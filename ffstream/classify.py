@@ -13,14 +13,13 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.errors import ConfigError
 from ffstream.goodness import GOODNESS
-from ffstream.labels import LabelViews
+from ffstream.hardware import activation_of
 from ffstream.layer import forward
 from ffstream.readout import correct
-from ffstream.stage import StageWeights
+from ffstream.stage import StageWeights, port_below, views_of
 from ffstream.watching import Playing, Watching
 from ffstream.wiring import wiring_of
 
@@ -59,9 +58,11 @@ class Ascent:
     def __init__(self, config: NetworkConfig, stages: Sequence[StageWeights]) -> None:
         self.stages = stages
         moments = stages[0].moments if stages else None
-        self.views = LabelViews(config.classes, config.label_strength, config.symbols, moments, config.fast_weights)
-        self._goodness, self._activation = GOODNESS[config.layer.goodness], ACTIVATIONS[config.layer.activation]
-        self._wirings = [wiring_of(config, index) for index in range(len(stages))]
+        self.views = views_of(config, moments)
+        self._looks = 1 if config.box is None else config.box.looks
+        self._ports = [port_below(config, index, stage.box) for index, stage in enumerate(stages)]
+        self._goodness = GOODNESS[config.layer.goodness]
+        self._kinds = [(activation_of(config, index), wiring_of(config, index)) for index in range(len(stages))]
 
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
@@ -73,13 +74,18 @@ class Ascent:
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Goodness of every layer for frames [batch, inputs] with labels [batch]: ``[batch, depth]``."""
-        passed = self.passed(self.views.labelled(frames, labels))
-        return torch.stack([goodness for goodness, _ in passed], dim=1)
+        rows = self.views.labelled(frames, labels)
+        looks = [torch.stack([goodness for goodness, _ in self.passed(rows, look)], dim=1) for look in range(self._looks)]
+        return torch.stack(looks).mean(dim=0)
 
-    def passed(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Goodness [batch] and normalized activities [batch, units] of one layer after another."""
-        for stage, wiring in zip(self.stages, self._wirings, strict=True):
-            activities = forward(stage.layer, x, activation=self._activation, wiring=wiring)
+    def passed(self, x: Tensor, look: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Goodness [batch] and normalized activities [batch, units] of one layer after another.
+
+        Boxes throw other dice at every ``look``.
+        """
+        for stage, port, (activation, wiring) in zip(self.stages, self._ports, self._kinds, strict=True):
+            seen = x if port is None else port.read(x, look)
+            activities = forward(stage.layer, seen, activation=activation, wiring=wiring)
             x = self._goodness.normalize(activities)
             yield self._goodness.value(activities), x
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 
 from ffstream.activation import ACTIVATIONS
+from ffstream.boxes import BoxConfig
 from ffstream.errors import ConfigError
 from ffstream.fast_weights import FastWeights
 from ffstream.fields import FieldsConfig
@@ -34,6 +35,24 @@ AVERAGE_SPAN = 200
 
 CERTAINTY = 0.99
 """Probability that an exact step leads to, unless a configuration says otherwise."""
+
+USUAL: dict[str, Any] = {
+    "video": None,
+    "encoding": "numbers",
+    "standardize": False,
+    "average_span": AVERAGE_SPAN,
+    "certainty": CERTAINTY,
+    "fields": None,
+    "fast_weights": None,
+    "box": None,
+    "hardware": None,
+    "soft_labels": False,
+}
+USUAL_OF_LAYERS: dict[str, Any] = {"activation": "relu", "blocks": 1}
+"""Settings of a network and of its layers that came later than the first snapshots, as those were made."""
+
+PARTS: dict[str, Any] = {"video": VideoConfig, "fields": FieldsConfig, "fast_weights": FastWeights, "box": BoxConfig}
+"""Settings of a network that are configurations of their own, where there are any."""
 
 PRECISIONS = ("float32", "bfloat16")
 """Number formats of the factors of large products."""
@@ -182,6 +201,9 @@ class NetworkConfig:
             those; None for dense layers.
         fast_weights: what the first layer sees of a window of symbols, where that is more than the symbols as they are
             (:class:`~ffstream.fast_weights.FastWeights`).
+        box: what stands between every two layers (:class:`~ffstream.boxes.BoxConfig`); None for nothing.
+        hardware: number of the emulated instance that layers run on (:mod:`ffstream.hardware`); None for one that is exact.
+        soft_labels: whether the last ``classes`` numbers of a frame are how probable each label is (:mod:`ffstream.soft`).
 
     >>> NetworkConfig(inputs=64, classes=10, units=(200, 200)).depth
     2
@@ -204,6 +226,9 @@ class NetworkConfig:
     certainty: float = CERTAINTY
     fields: FieldsConfig | None = None
     fast_weights: FastWeights | None = None
+    box: BoxConfig | None = None
+    hardware: int | None = None
+    soft_labels: bool = False
 
     def __post_init__(self) -> None:
         for name in ("inputs", "batch", "memory", "average_span"):
@@ -223,8 +248,19 @@ class NetworkConfig:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
         self._check_encoding()
         self._check_negatives()
+        self._check_instance()
         self._check_video()
         self._check_fields()
+
+    def _check_instance(self) -> None:
+        if self.soft_labels and (self.standardize or not self.wrong_labels or self.inputs <= self.classes):
+            raise ConfigError(
+                "soft_labels: expected frames of numbers as they are, one more for every label, beside which it is told"
+            )
+        if self.hardware is not None and self.hardware < 0:
+            raise ConfigError(f"hardware: got {self.hardware}, expected the number of an instance, at least 0")
+        if self.hardware is not None and self.layer.activation != "relu":
+            raise ConfigError(f"activation: got {self.layer.activation!r}, but units on an instance of hardware have their own")
 
     def _check_fields(self) -> None:
         if self.fields is None:
@@ -245,8 +281,9 @@ class NetworkConfig:
             raise ConfigError(f"negatives: got {self.negatives!r}, but a recurrent network learns from wrong labels")
         if self.symbols is not None:
             raise ConfigError(f"encoding: got {self.encoding!r}, but a recurrent network sees numbers")
-        if self.standardize:
-            raise ConfigError("standardize: a recurrent network sees its frames as they are")
+        for name in ("standardize", "box", "hardware", "soft_labels"):
+            if getattr(self, name) != USUAL[name]:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, which a recurrent network does not have")
 
     def _check_encoding(self) -> None:
         if self.encoding not in ENCODINGS:
@@ -291,8 +328,9 @@ class NetworkConfig:
 
     @property
     def pixels(self) -> int:
-        """Numbers that are seen at once: a frame, or one of a clip's."""
-        return self.inputs if self.video is None else self.inputs // self.video.clip
+        """Numbers that are seen at once: a frame, without what it says of its label, or one of a clip's."""
+        inputs = self.inputs - self.classes if self.soft_labels else self.inputs
+        return inputs if self.video is None else inputs // self.video.clip
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Widths of what layer ``index`` is wired to.
@@ -319,21 +357,14 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back.
 
-        A frame that is numbers, as they are, wiring that is feed-forward and dense, the usual span of averages and certainty,
-        and rectified units that decide together go without saying: such a network has the digest of before there were others.
+        What is as in :data:`USUAL` is not mentioned: such a network has the digest that it had before there were others.
         """
         plain = asdict(self)
-        usual: dict[str, Any] = {"activation": "relu", "blocks": 1}
-        for name, value in usual.items():
-            if plain["layer"][name] == value:
+        for name, usual in USUAL_OF_LAYERS.items():
+            if plain["layer"][name] == usual:
                 del plain["layer"][name]
-        if self.symbols is None:
-            del plain["encoding"]
-        if not self.standardize:
-            del plain["standardize"]
-        usual = {"average_span": AVERAGE_SPAN, "certainty": CERTAINTY, "video": None, "fields": None, "fast_weights": None}
-        for name, value in usual.items():
-            if plain[name] == value:
+        for name, usual in USUAL.items():
+            if plain[name] == usual:
                 del plain[name]
         return plain
 
@@ -348,12 +379,9 @@ class NetworkConfig:
             plain["units"] = tuple(plain["units"])
             plain["layer"] = LayerConfig(**plain["layer"])
             plain["readout"] = ReadoutConfig(**plain["readout"])
-            if plain.get("video") is not None:
-                plain["video"] = VideoConfig.from_dict(plain["video"])
-            if plain.get("fields") is not None:
-                plain["fields"] = FieldsConfig.from_dict(plain["fields"])
-            if plain.get("fast_weights") is not None:
-                plain["fast_weights"] = FastWeights.from_dict(plain["fast_weights"])
+            for name, kind in PARTS.items():
+                if plain.get(name) is not None:
+                    plain[name] = kind.from_dict(plain[name])
             return cls(**plain)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"network configuration: {error}") from error

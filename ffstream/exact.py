@@ -64,6 +64,8 @@ def check_learn(learn: str, config: NetworkConfig, labels: LabelArray) -> bool:
         raise ConfigError("learn: this network sees no label beside a frame, so that it cannot learn one in an exact step")
     if config.fields is not None or config.layer.activation != "relu" or config.layer.blocks > 1:
         raise ConfigError("learn: an exact step is for dense layers of rectified units that decide together")
+    if config.box is not None or config.hardware is not None or config.soft_labels:
+        raise ConfigError("learn: an exact step needs layers that see just what those below hand on, and one label")
     if (labels == UNLABELLED).any():
         raise ShapeError(f"labels[{int((labels == UNLABELLED).argmax())}]: not known, but exact learning needs every label")
     return True

@@ -124,6 +124,8 @@ def check_growth(before: NetworkConfig, config: NetworkConfig) -> None:
         raise ConfigError("classes: a network of symbols does not grow, for its frames are made of what its labels are")
     if config != before and config.fields is not None:
         raise ConfigError("classes: a network with local receptive fields does not grow")
+    if config != before and config.soft_labels:
+        raise ConfigError("classes: a network of soft labels does not grow, for its frames end with them")
     if config.inputs != before.inputs and config.video is not None:
         raise ConfigError("inputs: a recurrent network's frames do not grow, for they are pictures of one size")
 

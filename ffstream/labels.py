@@ -32,6 +32,7 @@ class LabelViews:
         moments: mean and variance of every number of a frame [2, inputs], by which it is standardized (:mod:`ffstream.scales`),
             as they are whenever a row is made; None when a frame is what it is.
         fast: what is seen of a window of symbols, where that is not all of them as they are.
+        soft: whether frames end with how probable each label is, of which a view shows nothing (:mod:`ffstream.soft`).
     """
 
     def __init__(
@@ -41,12 +42,18 @@ class LabelViews:
         symbols: int | None = None,
         moments: Tensor | None = None,
         fast: FastWeights | None = None,
+        soft: bool = False,
     ) -> None:
         self.classes = classes
         self.strength = strength
         self.symbols = symbols
         self.moments = moments
         self.fast = fast
+        self.soft = soft
+
+    def told(self, frames: Tensor) -> Tensor | None:
+        """What frames [batch, inputs] say of their labels, ``[batch, classes]``; None when they say nothing."""
+        return frames[:, -self.classes :] if self.soft else None
 
     def labelled(self, frames: Tensor, labels: Tensor) -> Tensor:
         """Frames [batch, inputs] and labels [batch] to rows [batch, inputs + classes]."""
@@ -57,6 +64,8 @@ class LabelViews:
         return self._join(frames, torch.full((len(frames), self.classes), 1 / self.classes))
 
     def _join(self, frames: Tensor, label: Tensor) -> Tensor:
+        if self.soft:
+            frames = frames[:, : -self.classes]
         if self.symbols is not None:
             frames = self.fast.see(frames, self.symbols) if self.fast else one_of_n(frames, self.symbols)
         if self.moments is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from ffstream.activation import ACTIVATIONS, Activation
 from ffstream.blocks import by_block, dealt
@@ -51,6 +52,7 @@ class Layer:
         config: constants of learning.
         seed: of the first weights, drawn from N(0, 1 / inputs); biases start at 0.
         wiring: what every unit is connected to; None for a dense layer.
+        activation: of the units; None for what the configuration names.
 
     >>> layer = Layer(4, 8, seed=1)
     >>> x = torch.ones(2, 4)
@@ -63,13 +65,20 @@ class Layer:
     """
 
     def __init__(
-        self, inputs: int, units: int, config: LayerConfig | None = None, *, seed: int = 0, wiring: Wiring | None = None
+        self,
+        inputs: int,
+        units: int,
+        config: LayerConfig | None = None,
+        *,
+        seed: int = 0,
+        activation: Activation | None = None,
+        wiring: Wiring | None = None,
     ) -> None:
         self.inputs = inputs
         self.units = units
         self.config = config or LayerConfig()
         self.goodness = GOODNESS[self.config.goodness]
-        self.activation = ACTIVATIONS[self.config.activation]
+        self.activation = activation or ACTIVATIONS[self.config.activation]
         self.threshold = self.config.decides_at
         self.wiring = wiring
         self.rule = make_rule(inputs, units, self.config, wiring)
@@ -84,6 +93,11 @@ class Layer:
     def forward(self, x: Tensor) -> Tensor:
         """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
         return forward(self.weights, x, self.config.format, self.activation, self.wiring)
+
+    def cost(self, x: Tensor, polarity: Polarity) -> Tensor:
+        """``-log p`` of rows ``x`` [batch, inputs] being what they are: ``[batch]``. Changes nothing."""
+        evidence = self.config.sharpness * (by_block(self.goodness, self.forward(x), self.config.blocks) - self.threshold)
+        return softplus(-evidence if polarity is Polarity.POSITIVE else evidence).sum(dim=1)
 
     def learn(self, x: Tensor, activities: Tensor, polarity: Polarity, share: float = 1.0) -> LayerReport:
         """One local step; the weights change in place.
@@ -108,7 +122,7 @@ class Layer:
         if polarity is Polarity.POSITIVE and self.config.peer:
             taught = torch.cat([taught, x.mean(dim=0, keepdim=True)])
             delta = torch.cat([delta, len(x) * self._peer(activities, share)])
-        delta = self.activation.steer(delta, lambda: sums(self.weights, taught[:, :-1], self.config.format))
+        delta = self.activation.steer(delta, lambda: sums(self.weights, taught[:, :-1], self.config.format, self.wiring))
         self.rule.step(self.weights, taught, delta, len(x), polarity, share)
         return LayerReport(polarity, float(goodness.mean()), float(p.mean()), len(rows) / len(x))
 

@@ -50,7 +50,8 @@ class Message:
     in wake the last of them are the neutral view of all frames, from which ``logits`` [batch, classes] accumulate, as the
     readouts of the moment have it for the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts
     have it. ``labels`` and ``ids`` [batch] are those of the frames; ``reports`` has one entry for every layer passed that
-    learned. Rows and logits of an ``exact`` message are those of :func:`ffstream.exact.views`.
+    learned. Rows and logits of an ``exact`` message are those of :func:`ffstream.exact.enter`. ``told`` [batch, classes] is
+    what frames with soft labels say of them (:mod:`ffstream.soft`).
     """
 
     position: Position
@@ -63,6 +64,7 @@ class Message:
     prediction: Tensor
     reports: tuple[LayerReport, ...] = field(default=())
     exact: bool = False
+    told: Tensor | None = None
 
     @property
     def known(self) -> Tensor:
@@ -117,4 +119,5 @@ def enter(batch: Batch, views: LabelViews, wrong_labels: bool = True) -> Message
         ids=batch.ids,
         logits=torch.zeros(len(batch.labels), views.classes),
         prediction=torch.zeros(len(batch.labels), views.classes),
+        told=views.told(batch.frames),
     )

@@ -8,7 +8,6 @@ layer wait for the last. Here each layer owns a slice that learns on what the sl
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from ffstream.config import ReadoutConfig
 from ffstream.moment import Moment
@@ -22,7 +21,7 @@ class ReadoutSlice:
     """One layer's share of the readout.
 
         z_l = z_(l-1) + h R'
-        R <- R + step (onehot - softmax(z_l))' (h P) / batch
+        R <- R + step (told - softmax(z_l))' (h P) / batch
         P = (C + damping mean(diag C) I)^-1,    C = EMA(h' h / batch)
 
     with ``step = rate max(floor, 1 / (1 + updates / horizon))``. The curvature of the slice's own inputs makes the
@@ -48,8 +47,9 @@ class ReadoutSlice:
         """``z_l``: ``h`` [batch, units] and the logits from below [batch, classes] to [batch, classes]."""
         return correct(self.weights, h, logits)
 
-    def learn(self, h: Tensor, logits: Tensor, labels: Tensor, share: float = 1.0) -> None:
-        """One step on labelled rows: ``h`` [batch, units], ``logits`` as corrected, ``labels`` [batch].
+    def learn(self, h: Tensor, logits: Tensor, told: Tensor, share: float = 1.0) -> None:
+        """One step on labelled rows: ``h`` [batch, units], ``logits`` as corrected, ``told`` [batch, classes]: one-of-classes,
+        or how probable each label is.
 
         ``share`` is the part of a full update that the rows count as.
         """
@@ -57,7 +57,7 @@ class ReadoutSlice:
             self._refresh()
         updates = float(self.moment.updates)
         step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon))
-        wrong = one_hot(labels, self.classes).float() - logits.softmax(dim=1)
+        wrong = told - logits.softmax(dim=1)
         self.weights.addmm_(wrong.t() @ h, self.inverse, alpha=step / len(h))
 
     def forget(self) -> None:

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ffstream import exact
 from ffstream.average import Average
+from ffstream.boxes import Port
 from ffstream.config import NetworkConfig
 from ffstream.errors import GapError, SnapshotError
+from ffstream.hardware import activation_of
 from ffstream.labels import LabelViews
 from ffstream.layer import Layer
 from ffstream.message import Batch, Message, Position, enter
@@ -29,16 +32,30 @@ class StageWeights(NamedTuple):
     """What classifying needs of a stage: ``layer`` [units, inputs + 1] (of local receptive fields [blocks, units,
     width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units].
 
-    ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them.
+    ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them; ``box`` the
+    weights that a box below the layer has.
     """
 
     layer: Tensor
     readout: Tensor
     moments: Tensor | None = None
+    box: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Those that there are, by name."""
         return {name: part for name, part in self._asdict().items() if part is not None}
+
+
+def port_below(config: NetworkConfig, index: int, weights: Tensor | None = None) -> Port | None:
+    """The box below layer ``index``, with ``weights`` if it has any; None where there is none."""
+    if config.box is None or index == 0:
+        return None
+    return Port(config.box, config.seed, index, config.units[index - 1], weights)
+
+
+def views_of(config: NetworkConfig, moments: Tensor | None = None) -> LabelViews:
+    """The views of a network's frames."""
+    return LabelViews(config.classes, config.label_strength, config.symbols, moments, config.fast_weights, config.soft_labels)
 
 
 class Stage:
@@ -48,16 +65,16 @@ class Stage:
         self.config = config
         self.index = index
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
-        self.layer = Layer(
-            config.layer_inputs(index), config.units[index], config.layer, seed=seed, wiring=wiring_of(config, index)
-        )
+        inputs, units = config.layer_inputs(index), config.units[index]
+        activation, wiring = activation_of(config, index), wiring_of(config, index)
+        self.layer = Layer(inputs, units, config.layer, seed=seed, activation=activation, wiring=wiring)
+        self.port = port_below(config, index)
         self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights}, config.average_span)
         sees_labels = index == 0 and config.video is None
         self.scales = Scales(config.inputs) if config.standardize and index == 0 else None
         moments = None if self.scales is None else self.scales.moments
-        encoding = (config.label_strength, config.symbols, moments, config.fast_weights)
-        self.views = LabelViews(config.classes, *encoding) if sees_labels else None
+        self.views = views_of(config, moments) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
 
     @property
@@ -102,10 +119,13 @@ class Stage:
         """
         if message.exact:
             return self._learn_exactly(message)
-        x, taught = message.activity, message.taught
+        below, taught = message.activity, message.taught
+        x = below if self.port is None else self.port.see(below)
         activities = self.layer.forward(x)
         handed_on = self.layer.goodness.normalize(activities).to(self.layer.config.format)
         reports = message.reports
+        if taught and self.port is not None:
+            self.port.learn(below[:taught], self.layer, message.polarity)
         if taught:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.config.batch),)
         message = replace(message, activity=handed_on, reports=reports)
@@ -122,7 +142,8 @@ class Stage:
         known = message.known
         if known.any():
             share = int(known.sum()) / self.config.batch
-            self.readout.learn(neutral[known], logits[known], message.labels[known], share)
+            told = message.told if message.told is not None else one_hot(message.labels.clamp(min=0), self.config.classes)
+            self.readout.learn(neutral[known], logits[known], told[known].float(), share)
         return replace(message, logits=logits, prediction=prediction)
 
     def _learn_exactly(self, message: Message) -> Message:
@@ -143,7 +164,8 @@ class Stage:
         """A copy of what classifying needs: the averaged weights."""
         mean = self.average.mean
         moments = None if self.scales is None else self.scales.moments.clone()
-        return StageWeights(mean["layer"].clone(), mean["readout"].clone(), moments)
+        box = None if self.port is None or self.port.weights is None else self.port.weights.clone()
+        return StageWeights(mean["layer"].clone(), mean["readout"].clone(), moments, box)
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the future depends on, by name (the tensors themselves)."""
@@ -151,7 +173,8 @@ class Stage:
         readout = {f"readout.{name}": tensor for name, tensor in self.readout.state().items()}
         average = {f"average.{name}": tensor for name, tensor in self.average.state().items()}
         scales = {} if self.scales is None else {f"scales.{name}": tensor for name, tensor in self.scales.state().items()}
-        return layer | readout | average | scales | {"place": self.place}
+        box = {} if self.port is None else {f"box.{name}": tensor for name, tensor in self.port.state().items()}
+        return layer | readout | average | scales | box | {"place": self.place}
 
     def digest(self) -> str:
         """A sha256 of what was learned; the place, which barriers move too, does not count."""

@@ -21,6 +21,7 @@ from ffstream import (
     checks,
 )
 from ffstream.activation import ACTIVATIONS
+from ffstream.boxes import BoxConfig
 from ffstream.checks.chain import (
     check_classify_changes_nothing,
     check_matches_network,
@@ -236,6 +237,22 @@ def test_exact_steps(check, kind):
 @parametrize(checks.DURABLE_EXACT_CHECKS)
 def test_durable_exact_steps(check):
     check(in_folder)
+
+
+UNUSUAL = {
+    "boxes": replace(NETWORK, box=BoxConfig("unknown", strength=0.3)),
+    "boxes that learn": replace(NETWORK, box=BoxConfig("net", strength=0.1, rate=1e-4)),
+    "hardware": replace(NETWORK, hardware=3),
+    "soft labels": replace(NETWORK, soft_labels=True),
+}
+
+
+@parametrize(
+    [check_matches_network, check_predicts_before_learning, check_classify_changes_nothing, check_replay_from_snapshot]
+)
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_unusual_chain(check, kind):
+    check(lambda folder: Stream.in_process(UNUSUAL[kind], SCHEDULE, folder=folder))
 
 
 @parametrize(checks.TABLE_CHECKS)

@@ -36,6 +36,7 @@ OWN = (
     "held",
     "fit",
     "methods",
+    "box",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 

@@ -33,17 +33,17 @@ class Publication:
     """
 
     seq: int
-    weights: tuple[ray.ObjectRef[list[NDArray[np.floating[Any]]]], ...] = ()
+    weights: tuple[ray.ObjectRef[dict[str, NDArray[np.floating[Any]]]], ...] = ()
 
     def with_weights_of(self, stage: Stage) -> "Publication":
         """One more layer passed."""
-        arrays = [part.numpy() for part in stage.weights().tensors().values()]
+        arrays = {name: part.numpy() for name, part in stage.weights().tensors().items()}
         return replace(self, weights=(*self.weights, ray.put(arrays)))
 
     def stages(self) -> tuple[StageWeights, ...]:
         """The weights, in memory of torch's own."""
         arrays = ray.get(list(self.weights), timeout=FETCHED_WITHIN)
-        return tuple(StageWeights(*map(torch.tensor, parts)) for parts in arrays)
+        return tuple(StageWeights(**{name: torch.tensor(part) for name, part in parts.items()}) for parts in arrays)
 
 
 class LayerActor:

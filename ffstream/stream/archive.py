@@ -116,7 +116,8 @@ class Archive:
         """A reader of the weights that a snapshot holds."""
         assert self.root is not None
         parts = [read_part(self.root, manifest, f"layer-{index}") for index in range(self.config.depth)]
-        stages = [StageWeights(part["average.layer"], part["average.readout"], part.get("scales.moments")) for part in parts]
+        beside = ("scales.moments", "box.weights")
+        stages = [StageWeights(part["average.layer"], part["average.readout"], *map(part.get, beside)) for part in parts]
         return Reader(manifest.network(self.config), stages, manifest.seq)
 
     def commit(self, saved: Saved, progress: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import torch
 from ffstream import Field, FieldsConfig, LayerConfig, Method, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.actors.wire import pack, unpack
+from ffstream.boxes import BoxConfig
 from ffstream.checks.samples import sequence
 from ffstream.datasets import load
 from ffstream.errors import ChainError, GapError
@@ -48,8 +49,13 @@ FIELDS = FieldsConfig(8, 1, (Field(6, 3, 3, tile=2), Field(3, 10, 2, 2), Field(2
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, replace(CONFIG, standardize=True), replace(CONFIG, units=FIELDS.units, fields=FIELDS)],
-    ids=["dense", "standardized", "local"],
+    [
+        CONFIG,
+        replace(CONFIG, standardize=True),
+        replace(CONFIG, units=FIELDS.units, fields=FIELDS),
+        replace(CONFIG, box=BoxConfig("net", 0.1, 1e-4), hardware=1),
+    ],
+    ids=["dense", "standardized", "local", "boxes on hardware"],
 )
 def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -> None:
     """Wake, sleep, frames without a label or learned in one step, a snapshot: the actors end with the same bits and answers."""
@@ -60,7 +66,7 @@ def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -
         learned = [stream.feed(x[:333], y[:333]), stream.feed(x[333:], y[333:])]
         assert sum(len(each.labels) for part in learned for each in part) == 800
         stream.sleep(100)
-        stream.feed(*frames(2, seed=2), learn="gradient" if config.fields else "exact")
+        stream.feed(*frames(2, seed=2), learn="gradient" if config.fields or config.box else "exact")
         stream.snapshot()
         stream.feed(*frames(90, seed=1))
     a, b = streams
