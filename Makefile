@@ -49,7 +49,7 @@ $(DOCS_STAMP): $(STAMP)
 
 docs: $(DOCS_STAMP)  ## the site, in build/docs; a broken link or reference fails
 	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
-	@echo "build/docs/docs/index.html"
+	@echo "build/docs/index.html"
 
 $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'

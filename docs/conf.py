@@ -35,7 +35,7 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = f"ffstream {version}"
 html_copy_source = False
-templates_path: list[str] = []
+html_extra_path = ["site"]
 
 logging.getLogger("ffstream").setLevel(logging.ERROR)
 
