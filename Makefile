@@ -140,6 +140,12 @@ bench-mnist-local: $(BENCH_STAMP)  ## the same with local receptive fields, hour
 bench-cifar: $(BENCH_STAMP)  ## the paper's section 4, CIFAR-10 (CIFAR=FOLDER), many hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.cifar --data $(CIFAR) $(BENCH)
 
+bench-black-box: $(BENCH_STAMP)  ## layers that learn through boxes nobody knows, beside backpropagation (BENCH='--data FOLDER --slow')
+	$(BIN)/python -m benchmarks.black_box $(BENCH)
+
+bench-mortal: $(BENCH_STAMP)  ## what an instance of analog hardware has learned, passed on to another (BENCH='--data FOLDER' for MNIST)
+	$(BIN)/python -m benchmarks.mortal $(BENCH)
+
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
 

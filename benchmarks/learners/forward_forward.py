@@ -37,6 +37,7 @@ OWN = (
     "fit",
     "methods",
     "box",
+    "hardware",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
