@@ -45,14 +45,10 @@ class Moment:
             Whether what is derived from ``C`` is due to be found anew.
         """
         before = int(self.updates)
-        self.updates += share
-        count = int(self.updates)
-        feed = 1 if count <= FEED_ALL else FEED_EVERY
-        if count % feed == 0:
-            weight = max(1 - DECAY ** (feed * share), share / float(self.updates))
+        if weight := fed(self.updates, share):
             rounded = x.to(self.format)
             self.matrix.lerp_((rounded.t() @ rounded).float().div_(len(x)), weight)
-        return due(before, count, self.refresh_at, self.refresh_every)
+        return due(before, int(self.updates), self.refresh_at, self.refresh_every)
 
     def forget(self) -> None:
         """Begin anew with the next batch, as at the start."""
@@ -61,6 +57,14 @@ class Moment:
     def state(self) -> dict[str, Tensor]:
         """The tensors themselves, by name."""
         return {"moment": self.matrix, "updates": self.updates}
+
+
+def fed(updates: Tensor, share: float) -> float:
+    """Count a ``share`` of an update, in place; the weight of its batch in the running mean, 0 when it is left out."""
+    updates += share
+    count = int(updates)
+    feed = 1 if count <= FEED_ALL else FEED_EVERY
+    return 0.0 if count % feed else max(1 - DECAY ** (feed * share), share / float(updates))
 
 
 def due(before: int, now: int, at: frozenset[int], every: int) -> bool:

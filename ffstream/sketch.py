@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ffstream.curvature import LEVERAGE, OVERSAMPLING, REFRESH_AT
-from ffstream.moment import DECAY, FEED_ALL, FEED_EVERY, due
+from ffstream.moment import due, fed
 
 REFRESH_EVERY = 20
 """Whole updates at which the directions are found anew: cheaper than from a moment, and one sweep each."""
@@ -52,14 +52,10 @@ class Sketch:
     def observe(self, x: Tensor, damping: float, share: float = 1.0) -> None:
         """Fold in ``x`` [blocks, batch, inputs] and refresh ``P`` when it is due; see ``Curvature.observe``."""
         before = int(self.updates)
-        self.updates += share
-        count = int(self.updates)
-        feed = 1 if count <= FEED_ALL else FEED_EVERY
-        if count % feed == 0:
-            weight = max(1 - DECAY ** (feed * share), share / float(self.updates))
+        if weight := fed(self.updates, share):
             self.image.lerp_((x.mT @ (x @ self.basis)).div_(x.shape[1]), weight)
             self.power.lerp_(x.square().mean(dim=(1, 2)), weight)
-        if due(before, count, REFRESH_AT, REFRESH_EVERY):
+        if due(before, int(self.updates), REFRESH_AT, REFRESH_EVERY):
             self._refresh(damping)
 
     def precondition(self, x: Tensor) -> Tensor:
