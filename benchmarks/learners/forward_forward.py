@@ -44,8 +44,8 @@ OWN = (
 RULES = {"curvature": LayerConfig(), "plain": PLAIN, "adam": ADAM}
 """The rules by name, each with the library's constants for it."""
 
-DIRECTIONS = 4
-"""From which a fingerprint sees the weights of a layer."""
+DIRECTIONS, NARROW = 4, 12
+"""From which a fingerprint sees the weights of a layer, and units that there are in it."""
 
 
 class ForwardForward:
@@ -151,6 +151,10 @@ def fingerprint(
     exact = replace(layer, precision="float32")
     fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1))) if local else None
     config = NetworkConfig(16, 3, (12, 12), batch=10, layer=exact, video=video, standardize=standardize, fields=fields)
+    exact = replace(layer, precision="float32", blocks=min(layer.blocks, NARROW))
+    config = NetworkConfig(
+        inputs=16, classes=3, units=(NARROW, NARROW), batch=10, layer=exact, video=video, standardize=standardize
+    )
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):
         labels = rng.integers(3, size=10)
