@@ -18,7 +18,7 @@ COUNTS = (1, 2, 5, 10, 50)
 CURVES = {"opponent squares": "opponent_squares", "squares up": "mean_of_squares"}
 """The library's goodness, and the paper's."""
 
-SHARPNESS = Axis("sharpness", (10.0, 25.0))
+SHARPNESS = Axis("sharpness", (10.0, 25.0, 60.0))
 """What is tuned with more than one block."""
 
 TARGET = 1.0

@@ -41,8 +41,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "squares down, ReLU": {"goodness": "negative_mean_of_squares"},
     "activities down, ReLU": {"goodness": "negative_mean_of_activities"},
     DEFAULT: {"goodness": "opponent_squares"},
-    "detectors and constraints, each deciding, ReLU": {"goodness": "detectors_and_constraints", "blocks": 2},
     "activities down, Student's t": {"goodness": "negative_mean_of_activities", "activation": "student_t"},
+    "detectors and constraints, each deciding, ReLU": {"goodness": "detectors_and_constraints", "blocks": 2},
     "opponent squares, Student's t": {"goodness": "opponent_squares", "activation": "student_t"},
 }
 """Constants by what a layer does for positives, and the activation."""
