@@ -162,6 +162,7 @@ class Readers:
         self._tasks: list[asyncio.Task[None]] = []
         self._lock = threading.Lock()
         self._newest, self._shared = first, -1
+        self._open = False
 
     @property
     def ready(self) -> list[Slot]:
@@ -170,7 +171,7 @@ class Readers:
 
     def publish(self, version: Reader) -> None:
         """Have all readers use a version of the weights as soon as they can. May be called from any thread, and often."""
-        if not self.count:
+        if not self._open:
             return
         with self._lock:
             if version is not self._newest:
@@ -193,10 +194,12 @@ class Readers:
 
     def open(self) -> None:
         """Start them, in the loop that runs."""
+        self._open = self.count > 0
         self._tasks = [asyncio.create_task(self._keep()) for _ in range(self.count)]
 
     async def close(self) -> None:
         """End them."""
+        self._open = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -207,19 +210,28 @@ class Readers:
         """One reader after another, for ever."""
         pause = PAUSE
         while True:
-            with self._slot() as slot:
-                self._tell()
-                await slot.live()
+            was_ready = False
+            try:
+                with self._slot() as slot:
+                    self._tell()
+                    await slot.live()
+                    was_ready = slot.was_ready
+                log.warning("reader %s has died", slot.pid)
+            except OSError as error:
+                log.warning("a reader cannot be started: %s", error)
             self.restarts += 1
-            log.warning("reader %s has died", slot.pid)
-            pause = PAUSE if slot.was_ready else min(2 * pause, LONGEST_PAUSE)
+            pause = PAUSE if was_ready else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     def _tell(self) -> None:
         """Everybody who does not have the newest version of it."""
         with self._lock:
-            if self._shared < 0:
-                self._shared = versions.write(self._newest)
+            try:
+                if self._shared < 0:
+                    self._shared = versions.write(self._newest)
+            except OSError as error:
+                log.error("readers keep the weights that they have: %s", error)
+                return
             for slot in self._slots:
                 slot.hear(self._newest, self._shared)
 
