@@ -26,7 +26,7 @@ myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["myst.header", "toc.not_included"]
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
@@ -40,6 +40,9 @@ html_extra_path = ["site"]
 logging.getLogger("ffstream").setLevel(logging.ERROR)
 
 
+simple: dict[str, list[str]] = {}
+
+
 def equations(app: object, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
     """Show as it is what a docstring sets apart by indenting it: equations, drawings, code."""
     before, told = "", []
@@ -50,9 +53,17 @@ def equations(app: object, what: str, name: str, found: object, options: object,
         told.append(line)
         before = line or before
     lines[:] = told
+    if what in ("attribute", "data", "property") and "Raises:" not in lines:
+        simple[name] = told
+
+
+def no_types(app: object, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    """Of what is one sentence Napoleon takes all before a colon for a type; it is none."""
+    lines[:] = simple.pop(name, lines)
 
 
 def setup(app: Sphinx) -> None:
     """Write the pages that are made of the code."""
     made.write(HERE / "made")
     app.connect("autodoc-process-docstring", equations, priority=400)
+    app.connect("autodoc-process-docstring", no_types, priority=600)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 import ffstream
 from ffstream.errors import FFStreamError
@@ -114,6 +114,18 @@ class OutputTensor(TensorMetadata):
 
 class Inferred(BaseModel):
     """What the newest published weights make of frames."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_name": MODEL,
+                    "parameters": {"method": "goodness", "status": "live"},
+                    "outputs": [{"name": "label", "datatype": "INT64", "shape": [1], "data": [3]}],
+                }
+            ]
+        }
+    )
 
     model_name: str = MODEL
     id: str | None = None
