@@ -109,6 +109,8 @@ def test_the_gateway_in_kubernetes(deploy):
     (container,) = pod["spec"]["containers"]
     assert settings_in(each["name"] for each in container["env"]) <= Settings.model_fields.keys()
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["spec"]["volumes"]}
+    (keys,) = [each["value"] for each in container["env"] if each["name"] == "FFSTREAM_KEYS"]
+    assert any(keys.startswith(each["mountPath"] + "/") for each in container["volumeMounts"]), "it needs a key to start"
 
 
 def test_the_gateway_takes_part_in_the_cluster(deploy):
