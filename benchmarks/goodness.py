@@ -142,9 +142,12 @@ def _draw(axes: Any, found: dict[str, Row], title: str) -> None:
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    given = frame_options(__doc__).parse_args()
+    parser = frame_options(__doc__)
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS), help="beside the default's")
+    given = parser.parse_args()
     ledger = Ledger(given.results / "goodness.jsonl", given.data, workers=given.workers, fresh=given.fresh, measure=stream_once)
-    found = {name: measured(ledger, constants, range(given.seeds), given.frames) for name, constants in ROWS.items()}
+    chosen = {name: constants for name, constants in ROWS.items() if name in (DEFAULT, *given.rows)}
+    found = {name: measured(ledger, constants, range(given.seeds), given.frames) for name, constants in chosen.items()}
     title = title_of(given)
     about = f"{title} (and their standard deviation); errors in %, so far and on the test set"
     rows = table(["for positives", *HEADER], [cells(name, row) for name, row in found.items()])
