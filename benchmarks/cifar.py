@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {which: ledger[run] for which, run in runs.items()}
     read = "all" if given.held is None else f"the first {given.held}"
     of = "all" if given.frames is None else f"the first {given.frames}"
-    title = f"{given.passes} passes over {of} images, {given.part}, {read} images held out"
+    title = f"passes: {given.passes}, over {of} images; {given.part}, {read} images held out"
     report(given.results, found, f"cifar-{given.part}" + (f"-{given.frames}" if given.frames else ""), title)
     whole = given.part == "test" and given.held is None and given.frames is None
     verdict("cifar", value=best(found), target=TARGET, met=met(found, whole), passes=given.passes)

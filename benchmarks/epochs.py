@@ -143,7 +143,13 @@ class Epochs:
         self.network = Network(self.config, self.frames.recall, snapshots=checkpoints, start=start)
 
     def complete(self) -> Figures:
-        """The passes that are missing."""
+        """The passes that are missing, and a whole look after the last.
+
+        Raises:
+            ValueError: when the checkpoint has gone further than it was asked to.
+        """
+        if self.passes > self.run.passes:
+            raise ValueError(f"{self.checkpoints}: asked for {self.run.passes} passes, but there are {self.passes} already")
         while self.passes < self.run.passes:
             began = time.perf_counter()
             wrong = self._one_pass()
@@ -151,7 +157,10 @@ class Epochs:
             self.figures.seconds += time.perf_counter() - began
             self._look(wrong)
             self._save()
-        return self.figures
+        figures = self.figures
+        if not (figures.held_out and figures.held_out[-1].items() <= figures.looks[-1].items()):
+            self._look(figures.looks.pop()["learned"])
+        return figures
 
     def _one_pass(self) -> float:
         """Wake and sleep by turns, once over all frames; the share that was predicted wrongly before it was learned."""

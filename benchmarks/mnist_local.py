@@ -64,7 +64,7 @@ def main() -> None:
     runs = [Run("ffstream", CONSTANTS, FIELDS.units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]
     ledger.complete(runs)
 
-    title = f"{'-'.join(map(str, FIELDS.units))} units, {given.passes} passes, {given.part}, {given.seeds} seeds"
+    title = f"{'-'.join(map(str, FIELDS.units))} units, passes: {given.passes}, {given.part}, seeds: {given.seeds}"
     value = report(given.results, [ledger[run] for run in runs], f"mnist_local-{given.part}", title)
     met = value <= TARGET and given.part == "test"
     verdict("mnist-local", value=value, target=TARGET, met=met, passes=given.passes, seeds=given.seeds)

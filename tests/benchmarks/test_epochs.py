@@ -24,6 +24,20 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path):
     assert figures.looks[2]["learned"] < figures.looks[0]["learned"]
 
 
+def test_a_run_that_was_to_be_longer_is_read_where_it_stopped(tmp_path):
+    unlabelled = {"phase": 1, "negatives": "hybrid_frames", "goodness": "mean_of_squares"}
+    longer = Epochs(Run("ffstream", unlabelled, units=(30,), batch=500, passes=2), "digits", tmp_path)
+    longer.run = replace(longer.run, passes=1)
+    longer.complete()
+    longer.figures.held_out.clear()
+    longer._save()
+    figures = Epochs(longer.run, "digits", tmp_path).complete()
+    assert figures.held_out == [{"one_pass": figures.looks[0]["one_pass"]}]
+    assert len(figures.looks) == 1
+    with pytest.raises(ValueError, match="there are 1 already"):
+        Epochs(replace(longer.run, passes=0), "digits", tmp_path).complete()
+
+
 @pytest.mark.parametrize("shift", [0, 1, 2])
 def test_a_frame_is_recalled_as_it_was_seen(shift):
     digits = load("digits")
