@@ -160,7 +160,7 @@ def main() -> None:
         "goodness",
         value=value,
         target=TARGET,
-        met=value <= TARGET,
+        met=value <= TARGET and len(found) == len(ROWS),
         default=default,
         errors={name: round(error, 2) for name, error in errors.items()},
     )
