@@ -15,6 +15,7 @@ from benchmarks import (
     blocks,
     fast_weights,
     goodness,
+    mnist_local,
     mnist_recurrent,
     mnist_supervised,
     mnist_unsupervised,
@@ -137,6 +138,7 @@ def associated(name: str) -> Find:
 SUPERVISED = of("mnist_supervised", error("goodness"), {"shift": None}, part="test")
 SHIFTED = of("mnist_supervised", error("goodness"), {"shift": 2}, part="test")
 RECURRENT = of("mnist_recurrent", error("goodness"), {"goodness": None}, part="test")
+LOCAL = of("mnist_local", error("one_pass"), {}, part="test")
 UNSUPERVISED = of("mnist_unsupervised", error("one_pass"), {"labels": None}, part="test")
 
 PAPER_ON_UNITS = {
@@ -147,6 +149,7 @@ PAPER_ON_UNITS = {
 
 ROWS = (
     Row("3.2", "unsupervised, 4 x 2000", ERROR, mnist_unsupervised.TARGET, "bench-mnist-unsupervised", UNSUPERVISED),
+    Row("3.2", "unsupervised, local receptive fields", ERROR, mnist_local.TARGET, "bench-mnist-local", LOCAL),
     Row("3.3", "label in the input, 4 x 2000", ERROR, mnist_supervised.TARGET, "bench-mnist-supervised", SUPERVISED),
     Row("3.3", "the same, shifted", ERROR, mnist_supervised.SHIFTED_TARGET, "bench-mnist-supervised", SHIFTED, short=False),
     Row("3.4", "images as videos", ERROR, mnist_recurrent.TARGET, "bench-mnist-recurrent", RECURRENT),
