@@ -8,7 +8,7 @@ sharpness of one block are tuned as in ``benchmarks.goodness``, whose record thi
 from statistics import mean
 from typing import Any
 
-from benchmarks.goodness import HEADER, TUNED, Row, cells, frame_options, measured, stream_once, title_of
+from benchmarks.goodness import HEADER, TUNED, Row, cells, frame_options, label_axes, measured, stream_once, title_of
 from benchmarks.ledger import Ledger
 from benchmarks.report import plot, table, verdict, write
 from benchmarks.search import Axis
@@ -32,11 +32,7 @@ def _draw(axes: Any, found: dict[str, dict[int, Row]], title: str) -> None:
             axes.plot(curve.keys(), errors, style, color=f"C{colour}", marker="o", label=f"{name}, test, {reading}")
         early = [100 * mean(each.curve["live"]["3000"] for each in row.figures) for row in curve.values()]
         axes.plot(curve.keys(), early, ":", color=f"C{colour}", marker=".", label=f"{name}, the first 3,000, before learning")
-    axes.set(xscale="log", yscale="log", xlabel="blocks that decide for themselves", ylabel="error, %", title=title)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.legend(fontsize=8)
-    axes.grid(alpha=0.3, which="both")
+    label_axes(axes, "blocks that decide for themselves", "error, %", title)
 
 
 def main() -> None:

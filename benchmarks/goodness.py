@@ -123,6 +123,15 @@ def title_of(given: argparse.Namespace) -> str:
     return f"784-500-500-500, {what}, phases of 10:10, {seeds}"
 
 
+def label_axes(axes: Any, x: str, y: str, title: str) -> None:
+    """Two logarithmic axes, in plain numbers."""
+    axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y, title=title)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3, which="both")
+
+
 def _spread(row: Row, reading: str) -> float:
     return pstdev(each.held_out[-1][reading] for each in row.figures)
 
@@ -133,11 +142,7 @@ def _draw(axes: Any, found: dict[str, Row], title: str) -> None:
         errors = [100 * mean(each.curve["live"][str(mark)] for each in row.figures) for mark in marks]
         label = f"{name}: {percent(row.mean_of('goodness'))} % by goodness in the end"
         axes.plot(marks, errors, "-" if name.endswith("ReLU") else "--", color=f"C{colour % 10}", marker=".", label=label)
-    axes.set(xscale="log", yscale="log", xlabel="frames", ylabel="wrong before learning, so far, %", title=title)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.legend(fontsize=8)
-    axes.grid(alpha=0.3, which="both")
+    label_axes(axes, "frames", "wrong before learning, so far, %", title)
 
 
 def main() -> None:
