@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 import ffstream
 from ffstream.errors import FFStreamError
 from ffstream_gateway import tensors
 from ffstream_gateway.bodies import JSON
 from ffstream_gateway.classifying import classified
+from ffstream_gateway.models import example
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.routes import FRAME, Raw, The
 from ffstream_gateway.service import Service
@@ -65,6 +66,8 @@ router = APIRouter(prefix="/v2")
 class ServerMetadata(BaseModel):
     """What answers here."""
 
+    model_config = example(name=MODEL, version=ffstream.__version__, extensions=["binary_tensor_data"])
+
     name: str = MODEL
     version: str = ffstream.__version__
     extensions: list[str] = ["binary_tensor_data"]
@@ -81,6 +84,13 @@ class TensorMetadata(BaseModel):
 class ModelMetadata(BaseModel):
     """What can be asked of the model."""
 
+    model_config = example(
+        name=MODEL,
+        platform=MODEL,
+        inputs=[{"name": tensors.FRAMES, "datatype": "FP32", "shape": [-1, 64]}],
+        outputs=[{"name": "label", "datatype": "INT64", "shape": [-1]}],
+    )
+
     name: str = MODEL
     platform: str = MODEL
     inputs: list[TensorMetadata]
@@ -90,17 +100,23 @@ class ModelMetadata(BaseModel):
 class Live(BaseModel):
     """Whether the process answers."""
 
+    model_config = example(live=True)
+
     live: Literal[True] = True
 
 
 class Ready(BaseModel):
     """Whether questions are answered: not when the service has failed, or closes."""
 
+    model_config = example(ready=True)
+
     ready: bool
 
 
 class ModelReady(Ready):
     """Whether questions to a model are answered."""
+
+    model_config = example(ready=True, name=MODEL)
 
     name: str = MODEL
 
@@ -115,16 +131,10 @@ class OutputTensor(TensorMetadata):
 class Inferred(BaseModel):
     """What the newest published weights make of frames."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model_name": MODEL,
-                    "parameters": {"method": "goodness", "status": "live"},
-                    "outputs": [{"name": "label", "datatype": "INT64", "shape": [1], "data": [3]}],
-                }
-            ]
-        }
+    model_config = example(
+        model_name=MODEL,
+        parameters={"method": "goodness", "status": "live"},
+        outputs=[{"name": "label", "datatype": "INT64", "shape": [1], "data": [3]}],
     )
 
     model_name: str = MODEL
@@ -161,7 +171,7 @@ async def ready(service: The, answer: Response) -> Ready:
     return Ready(ready=_ready(service, answer))
 
 
-@router.get("/models/{name}/ready", responses={503: {"model": ModelReady}, **documented(404)})
+@router.get("/models/{name}/ready", responses={503: {"model": ModelReady}, **documented(404, 422)})
 async def model_ready(service: The, name: Named, answer: Response) -> ModelReady:
     """Whether questions are answered: also while the service starts, replays or recovers, with the newest published weights."""
     require_model(name)
@@ -173,7 +183,7 @@ def _ready(service: Service, answer: Response) -> bool:
     return service.accepts
 
 
-@router.get("/models/{name}", responses=documented(404))
+@router.get("/models/{name}", responses=documented(404, 422))
 async def model(service: The, name: Named) -> ModelMetadata:
     """Names, types and shapes of what goes in and comes out."""
     require_model(name)

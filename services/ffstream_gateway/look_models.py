@@ -5,14 +5,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from ffstream_gateway.last_drift import LastDrift
+from ffstream_gateway.models import example
 
 PIXELS = Field(description="one byte a number, row by row, in base64; null where frames are no pictures")
 
 FRAME: list[Any] = [0.0] * 32 + [1.0] * 32
-
-
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class Feeding(BaseModel):
@@ -42,7 +39,7 @@ class LayerMeans(BaseModel):
 class Moment(BaseModel):
     """What changes from second to second."""
 
-    model_config = _example(
+    model_config = example(
         state="ready",
         error=None,
         paused=False,
@@ -100,7 +97,7 @@ class Moment(BaseModel):
 class Shape(BaseModel):
     """What the page needs to know of the network."""
 
-    model_config = _example(
+    model_config = example(
         inputs=64,
         negatives="confused_labels",
         classes=10,
@@ -153,7 +150,7 @@ class Confusion(BaseModel):
 class RecentLook(BaseModel):
     """The last frames, newest first, the accuracy's curve and the confusions of the last labelled frames."""
 
-    model_config = _example(
+    model_config = example(
         window=500,
         frames=[{"id": 7, "label": 1, "prediction": 0, "probability": 0.6, "outcome": "wrong", "pixels": None}],
         curve=[{"labelled": 25, "accuracy": 0.4}],
@@ -179,7 +176,7 @@ class DreamShown(BaseModel):
 class DreamsLook(BaseModel):
     """Some dreams of the last sleep that this process has seen; none before it."""
 
-    model_config = _example(seq=121, dreams=[{"id": 7, "label": 1, "dreamt": 0, "pixels": None, "dream": None}])
+    model_config = example(seq=121, dreams=[{"id": 7, "label": 1, "dreamt": 0, "pixels": None, "dream": None}])
 
     seq: int | None = None
     dreams: list[DreamShown]
@@ -198,7 +195,7 @@ class LayerRows(BaseModel):
 class GoodnessLook(BaseModel):
     """Goodness of single rows by the weights that classify: the last labelled frames, and the dreams of the last sleep."""
 
-    model_config = _example(
+    model_config = example(
         seq=120,
         positives=3,
         negatives=2,
@@ -222,7 +219,7 @@ class Unit(BaseModel):
 class FieldsLook(BaseModel):
     """Receptive fields of units of the first layer, evenly picked."""
 
-    model_config = _example(seq=120, units=[{"unit": 0, "speaks": "for", "pixels": "gICAgA=="}])
+    model_config = example(seq=120, units=[{"unit": 0, "speaks": "for", "pixels": "gICAgA=="}])
 
     seq: int
     units: list[Unit]
@@ -247,7 +244,7 @@ class Verdict(BaseModel):
 class Explained(BaseModel):
     """What every layer makes of a frame with every label, and how it is classified."""
 
-    model_config = _example(
+    model_config = example(
         seq=120,
         status="live",
         threshold=0.0,

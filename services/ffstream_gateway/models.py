@@ -20,14 +20,15 @@ SCHEDULE: dict[str, Any] = {"every": 1000, "idle": 5.0, "dreams_per_frame": 1.0,
 REPORT = {"goodness": 1.07, "p_positive": 0.97, "taught": 0.2}
 
 
-def _example(**values: Any) -> ConfigDict:
+def example(**values: Any) -> ConfigDict:
+    """A model's configuration, with the example that the OpenAPI page shows."""
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class Accepted(BaseModel):
     """Frames that will be learned, come what may."""
 
-    model_config = _example(first=1, last=2, frames=2, repeated=False, waiting=2)
+    model_config = example(first=1, last=2, frames=2, repeated=False, waiting=2)
 
     first: int
     last: int
@@ -64,7 +65,7 @@ class PredictionModel(BaseModel):
 class FrameState(BaseModel):
     """What has become of a frame."""
 
-    model_config = _example(
+    model_config = example(
         id=12, state="learned", label=3, taught_as=240, prediction={"label": 5, "probability": 0.61, "seq": 2}
     )
 
@@ -79,7 +80,7 @@ class FrameState(BaseModel):
 class Classified(BaseModel):
     """Labels and scores [frames, classes], with the version of the weights that gave them."""
 
-    model_config = _example(labels=[1], scores=[[0.2, 0.8]], p_positive=[0.97], method="goodness", seq=120, status="live")
+    model_config = example(labels=[1], scores=[[0.2, 0.8]], p_positive=[0.97], method="goodness", seq=120, status="live")
 
     labels: list[int]
     scores: list[list[float]]
@@ -102,7 +103,7 @@ class SleepRequest(BaseModel):
 class SleepPlanned(BaseModel):
     """A sleep that is journaled and will be slept."""
 
-    model_config = _example(seq=121, dreams=500, reason="request")
+    model_config = example(seq=121, dreams=500, reason="request")
 
     seq: int
     dreams: int
@@ -140,7 +141,7 @@ class LastSleep(BaseModel):
 class SleepState(BaseModel):
     """Whether the network sleeps, and what sleep it owes."""
 
-    model_config = _example(
+    model_config = example(
         phase="wake",
         owed=50,
         sleeps=1,
@@ -176,7 +177,7 @@ class LayerState(BaseModel):
 class Status(BaseModel):
     """What the service is doing and has learned. Accuracies are prequential: every frame is predicted before it is learned."""
 
-    model_config = _example(
+    model_config = example(
         state="recovering",
         seq=121,
         accepted=3000,
@@ -230,7 +231,7 @@ class Status(BaseModel):
 class SnapshotPlanned(BaseModel):
     """A snapshot whose barrier is journaled."""
 
-    model_config = _example(seq=122)
+    model_config = example(seq=122)
 
     seq: int
 
@@ -238,7 +239,7 @@ class SnapshotPlanned(BaseModel):
 class Snapshot(BaseModel):
     """A snapshot that is whole."""
 
-    model_config = _example(seq=122, frames=3000, accuracy=0.93, parts=["dreamer", "layer-0"], torch="2.13.0", abandoned=False)
+    model_config = example(seq=122, frames=3000, accuracy=0.93, parts=["dreamer", "layer-0"], torch="2.13.0", abandoned=False)
 
     seq: int
     frames: Annotated[int, Field(description="frames learned")]
@@ -251,7 +252,7 @@ class Snapshot(BaseModel):
 class RestorePlanned(BaseModel):
     """A restore that is journaled: what is learned from now on goes on from the snapshot."""
 
-    model_config = _example(seq=180, snapshot=122)
+    model_config = example(seq=180, snapshot=122)
 
     seq: int
     snapshot: int
@@ -260,7 +261,7 @@ class RestorePlanned(BaseModel):
 class StateAnswer(BaseModel):
     """One word."""
 
-    model_config = _example(state="ready")
+    model_config = example(state="ready")
 
     state: str
 

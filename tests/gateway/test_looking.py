@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import ffstream
-from ffstream_gateway import look_models, models
+from ffstream_gateway import inference, look_models, models
 
 
 def figures(app: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -205,6 +205,12 @@ def test_every_route_is_documented(document):
         ("POST", "/explain"),
         ("GET", "/feeding"),
         ("PUT", "/feeding"),
+        ("GET", "/v2"),
+        ("GET", "/v2/health/live"),
+        ("GET", "/v2/health/ready"),
+        ("GET", "/v2/models/{name}"),
+        ("GET", "/v2/models/{name}/ready"),
+        ("POST", "/v2/models/{name}/infer"),
     }
 
 
@@ -215,18 +221,19 @@ def test_every_example_of_a_body_is_accepted(gateway, document):
         for kind, media in operation.get("requestBody", {}).get("content", {}).items():
             for example in examples(document, media):
                 raw = example if isinstance(example, str) else json.dumps(example)
-                answer = app.http.request(verb, path, content=raw, headers={"content-type": kind})
+                url = path.replace("{name}", inference.MODEL)
+                answer = app.http.request(verb, url, content=raw, headers={"content-type": kind})
                 assert answer.status_code in (200, 202), (path, kind, answer.text)
                 sent.add((path, kind))
     bodies = {(path, kind) for path in ("/feed", "/classify") for kind in ("application/json", "application/x-ndjson")}
-    others = ("/sleep", "/schedule", "/labels", "/explain", "/feeding")
+    others = ("/sleep", "/schedule", "/labels", "/explain", "/feeding", "/v2/models/{name}/infer")
     assert sent == bodies | {(path, "application/json") for path in others}
 
 
 def test_every_example_of_an_answer_is_one(document):
     for name, schema in document["components"]["schemas"].items():
         for example in schema.get("examples", []):
-            model = getattr(look_models, name, None) or getattr(models, name)
+            model = next(getattr(each, name) for each in (look_models, models, inference) if name in vars(each))
             model.model_validate_json(json.dumps(example), strict=True)
 
 
