@@ -19,14 +19,7 @@ MINUTES ?= 30
 INPUTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve docs test test-page screenshots coverage mutate fuzz schema audit licences soak lint clean
-.PHONY: bench-one-pass bench-phase-length bench-sleep-deprivation bench-mnist-supervised bench-aesop
-.PHONY: bench-recovery bench-overload bench-snapshots bench-latency bench-ingest bench-start
-.PHONY: bench-throughput bench-roofline bench-depth bench-soak bench-mnist-recurrent bench-video
-.PHONY: bench-mnist-local bench-cifar
-.PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular
-.PHONY: bench-goodness bench-blocks bench-fast-weights results
-.PHONY: bench-mnist-unsupervised bench-novelty bench-drift bench-tabular bench-readers
+.PHONY: $(shell grep -ohE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 34
@@ -125,8 +118,8 @@ bench-aesop: $(BENCH_STAMP)  ## the paper's section 4.1: the next character, wit
 bench-mnist-unsupervised: $(BENCH_STAMP)  ## the paper's section 3.2, 4x2000, hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.mnist_unsupervised --data $(MNIST) $(BENCH)
 
-bench-one-shot: $(BENCH_STAMP)  ## two digits known from one example each, by an exact step (BENCH='--data FOLDER' for MNIST)
-	$(BIN)/python -m benchmarks.one_shot $(BENCH)
+bench-one-shot: $(BENCH_STAMP)  ## two digits known from one example each, by an exact step (DATA=FOLDER for MNIST)
+	$(BIN)/python -m benchmarks.one_shot --data $(DATA) $(BENCH)
 
 bench-fast-weights: $(BENCH_STAMP)  ## the paper's section 9: fast weights beside ten characters (AESOP=FILE, a text; half an hour)
 	$(BIN)/python -m benchmarks.fast_weights --data $(AESOP) $(BENCH)
@@ -140,11 +133,11 @@ bench-mnist-local: $(BENCH_STAMP)  ## the same with local receptive fields, hour
 bench-cifar: $(BENCH_STAMP)  ## the paper's section 4, CIFAR-10 (CIFAR=FOLDER), many hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.cifar --data $(CIFAR) $(BENCH)
 
-bench-black-box: $(BENCH_STAMP)  ## layers that learn through boxes nobody knows, beside backpropagation (BENCH='--data FOLDER --slow')
-	$(BIN)/python -m benchmarks.black_box $(BENCH)
+bench-black-box: $(BENCH_STAMP)  ## layers that learn through boxes nobody knows, beside backpropagation (DATA=FOLDER for MNIST, BENCH=--slow)
+	$(BIN)/python -m benchmarks.black_box --data $(DATA) $(BENCH)
 
-bench-mortal: $(BENCH_STAMP)  ## what an instance of analog hardware has learned, passed on to another (BENCH='--data FOLDER' for MNIST)
-	$(BIN)/python -m benchmarks.mortal $(BENCH)
+bench-mortal: $(BENCH_STAMP)  ## what an instance of analog hardware has learned, passed on to another (DATA=FOLDER for MNIST)
+	$(BIN)/python -m benchmarks.mortal --data $(DATA) $(BENCH)
 
 bench-drift: $(BENCH_STAMP)  ## a stream that changes, beside backpropagation and River (MNIST=FOLDER; an hour)
 	$(BIN)/python -m benchmarks.drift --data $(MNIST) $(BENCH)
