@@ -8,7 +8,6 @@ gateway does.
 import gc
 import os
 import select
-import signal
 import socket
 import struct
 import sys
@@ -109,7 +108,6 @@ def _exactly(questions: socket.socket, length: int) -> bytearray:
 
 def main() -> None:
     """``python -m ffstream_gateway.reader_process QUESTIONS NEWS``: numbers of the two sockets, which are inherited."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which still answers what it was asked
     torch.set_num_threads(1)
     gc.freeze()
     questions, news = (socket.socket(fileno=int(number)) for number in sys.argv[1:])

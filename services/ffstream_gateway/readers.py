@@ -62,7 +62,8 @@ class Slot:
         numbers = (questions.fileno(), news.fileno())
         command = [sys.executable, "-P", "-m", "ffstream_gateway.reader_process", *map(str, numbers)]
         with questions, news:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers)
+            # A group of its own: Ctrl-C is for the gateway, which still answers what it was asked.
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers, process_group=0)
 
     def hear(self, version: Reader, shared: int) -> None:
         """Send a version of the weights, unless it has it, or still looks at another."""
