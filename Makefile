@@ -60,8 +60,8 @@ lint: $(STAMP)  ## style, types and the arrow of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## everything that must hold
-	$(BIN)/pytest
+test: lint  ## everything that must hold, two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile
 
 coverage: $(STAMP)  ## lines and branches of the stream that tests of its own, the service's and the laws' do not reach
 	$(BIN)/coverage run -m pytest tests/stream tests/gateway tests/test_laws.py::test_journal tests/test_teaching.py
