@@ -123,7 +123,7 @@ def away(child: Child) -> list[str]:
     return re.findall(r"(layer-\d) is on node", child.log.read_text().split("the chain is up")[-1])
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_node_is_killed_and_the_service_moves_and_the_weights_do_not_show_it(tmp_path: Path, cluster: Nodes) -> None:
     """Layers are spread over two nodes that have no part of the service's disk; every snapshot equals an undisturbed run's."""
     fed = Fed(tmp_path / "data")
