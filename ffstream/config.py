@@ -248,15 +248,18 @@ class NetworkConfig:
             raise ConfigError(f"label_strength: got {self.label_strength}, expected a number above 0")
         self._check_encoding()
         self._check_negatives()
-        self._check_instance()
+        self._check_soft_labels()
+        self._check_hardware()
         self._check_video()
         self._check_fields()
 
-    def _check_instance(self) -> None:
+    def _check_soft_labels(self) -> None:
         if self.soft_labels and (self.standardize or not self.wrong_labels or self.inputs <= self.classes):
             raise ConfigError(
                 "soft_labels: expected frames of numbers as they are, one more for every label, beside which it is told"
             )
+
+    def _check_hardware(self) -> None:
         if self.hardware is not None and self.hardware < 0:
             raise ConfigError(f"hardware: got {self.hardware}, expected the number of an instance, at least 0")
         if self.hardware is not None and self.layer.activation != "relu":

@@ -143,18 +143,15 @@ def fingerprint(
         layer: constants of every layer; all others are the library's defaults.
         video: makes the network recurrent.
         standardize: as the network's configuration has it.
-        steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
         local: whether the layers have local receptive fields.
+        steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    exact = replace(layer, precision="float32")
-    fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1))) if local else None
-    config = NetworkConfig(16, 3, (12, 12), batch=10, layer=exact, video=video, standardize=standardize, fields=fields)
     exact = replace(layer, precision="float32", blocks=min(layer.blocks, NARROW))
-    config = NetworkConfig(
-        inputs=16, classes=3, units=(NARROW, NARROW), batch=10, layer=exact, video=video, standardize=standardize
-    )
+    fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1))) if local else None
+    units = (NARROW, NARROW)
+    config = NetworkConfig(16, 3, units, batch=10, layer=exact, video=video, standardize=standardize, fields=fields)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):
         labels = rng.integers(3, size=10)

@@ -55,3 +55,4 @@ def test_validation_never_shows_the_test_set(digits):
 def test_the_fingerprint_tells_a_changed_constant():
     assert fingerprint(LayerConfig()) != fingerprint(LayerConfig(rate=0.04))
     assert fingerprint(LayerConfig()) == fingerprint.__wrapped__(LayerConfig())
+    assert fingerprint(LayerConfig()) != fingerprint(LayerConfig(), local=True)
