@@ -1,14 +1,17 @@
 /* The sweeps over a layer's weights that ffstream/sweep.py describes, each in one pass.
 
    Every line rounds as torch does (its lerp_ and add_ multiply and add without rounding between the two), so that a stream
-   has the same bits with this file as without it. "bf16" is bfloat16: the upper half of a float, rounded to even. */
+   has the same bits with this file as without it. "bf16" is bfloat16: the upper half of a float, rounded to even.
+
+   Compiled once for every level of x86-64, of which the loader takes the highest that the machine has. (A processor's name
+   in place of a level would be that processor alone: all newer ones would get the lowest.) */
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
-#define BEST_OF_THE_MACHINE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define BEST_OF_THE_MACHINE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define BEST_OF_THE_MACHINE
 #endif
