@@ -3,7 +3,7 @@
 Python blocks of a page run one after another in one namespace. Console blocks have commands after ``$`` and, if it matters,
 what they say, with ``...`` for what differs. ``ffstream serve`` starts a service with those flags, smaller and on a free port;
 where a page starts none, the first block that speaks to one gets one. Commands that need another machine, or hours, are looked
-at only: whether there is such a make target, such an extra, such a flag.
+at only: whether there is such a make target, such an extra, such a flag. A TOML block that begins with its name is a file.
 """
 
 import doctest
@@ -23,10 +23,10 @@ import typer.main
 import uvicorn
 from typer.testing import CliRunner
 
-from ffstream_gateway.app import create_app
 from ffstream_gateway.cli import app as command_line
 from ffstream_gateway.connection import Connection
 from ffstream_gateway.settings import Settings
+from ffstream_gateway.several import create_service
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -39,6 +39,7 @@ SHOWN = {"text", "json", "toml", "yaml", "{toctree}", "{eval-rst}", "{literalinc
 
 ELSEWHERE = {"docker", "podman", "kubectl", "systemctl", "systemd-analyze", "journalctl", "sudo"}
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (\S+\.toml)\n")
 COMMENT = re.compile(r"\s+# .*$")
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost):8000")
 OUTPUT = doctest.OutputChecker()
@@ -61,7 +62,7 @@ class Serving:
         settings = Settings.load(flags, None)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(create_app(settings), http="h11", log_config=None, ws=Connection, access_log=False)
+        config = uvicorn.Config(create_service(settings), http="h11", log_config=None, ws=Connection, access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
         self._thread.start()
@@ -100,6 +101,8 @@ class Reading:
                 exec(compile("\n" * (line - 1) + text, str(self.page), "exec"), self.namespace)
             elif language == "console":
                 self._console(text, where)
+            elif language == "toml" and (named := FILE.match(text)):
+                (self.folder / named[1]).write_text(text)
 
     def close(self) -> None:
         if self._serving is not None:

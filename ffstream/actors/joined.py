@@ -69,7 +69,7 @@ class JoinedRay:
         Raises:
             ChainError: when there is no cluster, or no node on this machine.
         """
-        if ray.is_initialized() and not self._lost():
+        if not self.lost():
             return False
         self.close()
         where: dict[str, Any] = {} if self.node_ip is None else {"_node_ip_address": self.node_ip}
@@ -88,10 +88,14 @@ class JoinedRay:
         Raises:
             ChainError: when it is not.
         """
-        if self._lost():
+        if self._left():
             raise ChainError(f"the node of this machine has left the cluster at {self.address}")
 
-    def _lost(self) -> bool:
+    def lost(self) -> bool:
+        """Whether the program takes no part in a cluster, or has lost its node."""
+        return not ray.is_initialized() or self._left()
+
+    def _left(self) -> bool:
         return self._raylet is not None and not serves(self._raylet)
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ class LocalRay:
         Raises:
             ChainError: when it does not start.
         """
-        if ray.is_initialized() and not self._ailing():
+        if not self.lost():
             return False
         self.close()
         place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_PLACE else "/tmp"
@@ -67,6 +67,10 @@ class LocalRay:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
         return True
+
+    def lost(self) -> bool:
+        """Whether Ray does not run, or has lost a server."""
+        return not ray.is_initialized() or bool(self._ailing())
 
     def _init(self, folder: str) -> None:
         ray.init(

@@ -1,5 +1,6 @@
 """The front door: a stream whose layers run as Ray actors, on this machine or on the cluster that RAY_ADDRESS names."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from ffstream.actors.crew import Crew
 from ffstream.actors.joined import JoinedRay, address, namespace_of
 from ffstream.actors.local import LocalRay
 from ffstream.actors.placement import Placement, Seats
+from ffstream.actors.shared import Share
 from ffstream.config import NetworkConfig
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
@@ -30,8 +32,8 @@ def open_stream(
 ) -> Stream:
     """A stream like :meth:`Stream.in_process`, every layer and the dreamer in a process of its own.
 
-    Ray is started unless the program has started it, and stopped with the stream. Where ``RAY_ADDRESS`` names a cluster it is
-    joined instead, and left when the stream is closed; journal and snapshots stay on this machine's disk all the same.
+    Ray is started unless the program has started it, and stopped with the last stream of the program. Where ``RAY_ADDRESS``
+    names a cluster it is joined instead, and left then; journal and snapshots stay on this machine's disk all the same.
 
     Args:
         config: of the network.
@@ -52,20 +54,23 @@ def open_stream(
     folder = folder.absolute()
     journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
     snapshots = folder / SNAPSHOTS
-    runs: LocalRay | JoinedRay = LocalRay()
     seats = None
-    if cluster is not None:
+    if cluster is None:
+        ray = Share(LocalRay)
+    else:
         namespace = namespace_of(folder)
-        runs, seats = JoinedRay(cluster, namespace, node_ip), Seats(placement, config.depth, namespace)
-    crew = Crew(config, journal.path, snapshots, runs.check, seats)
+        ray, seats = Share(partial(JoinedRay, cluster, namespace, node_ip)), Seats(placement, config.depth, namespace)
+    crew = Crew(config, journal.path, snapshots, ray.check, seats)
 
     def open_chain(start: Manifest | None) -> RayChain:
-        if runs.open():
+        if ray.open():
             crew.forget()
         return RayChain(crew, start)
 
     def closing() -> None:
+        if ray.renewed():
+            crew.forget()
         crew.close()
-        runs.close()
+        ray.close()
 
     return Stream(config, open_chain, journal, schedule, snapshots=snapshots, closing=closing, **options)

@@ -17,6 +17,7 @@ from starlette.types import Scope as Asked
 
 from ffstream.errors import ConfigError
 from ffstream_gateway.keys import MARK, NOBODY, Key, Scope, keys_in, rate_of
+from ffstream_gateway.mounted import route_path
 from ffstream_gateway.problems import Problem, documented
 from ffstream_gateway.settings import Settings
 
@@ -31,7 +32,7 @@ BY_SCOPE = {
     ),
     **dict.fromkeys(("recent", "dreams", "metrics"), (Scope.ADMIN,)),
 }
-BY_VERB = frozenset({"status", "moment", "events", "shape", "sleep", "schedule", "snapshots", "feeding", "v2"})
+BY_VERB = frozenset({"models", "status", "moment", "events", "shape", "sleep", "schedule", "snapshots", "feeding", "v2"})
 """The beginnings of paths: open to everybody; for a scope; to be looked at with any key, and changed by an ``admin`` or, if it
 is for a scope too, used with that."""
 
@@ -110,7 +111,7 @@ class Access:
             Problem: 401 without a key, or with a wrong one; 403 when its scopes do not suffice.
         """
         self._look()
-        suffices = suffices or self.suffices(asked.get("method", "GET"), asked["path"])
+        suffices = suffices or self.suffices(asked.get("method", "GET"), route_path(asked))
         headers = Headers(scope=asked)
         if not self._on:
             require_this_machine(headers)

@@ -15,21 +15,25 @@ from ffstream_gateway.metrics import Metrics, Timed
 from ffstream_gateway.moments import Moments
 from ffstream_gateway.origin import SameOrigin
 from ffstream_gateway.request_ids import RequestIds
-from ffstream_gateway.service import Service
+from ffstream_gateway.service import MODEL, Service
 from ffstream_gateway.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, name: str = MODEL) -> FastAPI:
     """An application that serves the folder of ``settings``.
 
     Opening: the journal and the newest weights at once, the layers in the background. Closing: take no more frames, learn
         what waits, save, stop the layers.
 
+    Args:
+        settings: of the model.
+        name: that it goes by.
+
     Raises:
         ConfigError: when settings and folder do not fit, or others reach the service and it has no keys.
     """
     access = Access(settings)
-    service = Service(settings)
+    service = Service(settings, name)
     metrics = Metrics(service)
 
     @asynccontextmanager
@@ -52,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = metrics
     app.state.moments = Moments(service, metrics)
     app.state.looks = Looks(service)
+    app.state.models = {name: app}
     app.add_middleware(BodyLimit, limit=settings.max_body)
     app.add_middleware(Gate, access=access)
     app.add_middleware(SameOrigin)

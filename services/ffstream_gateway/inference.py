@@ -1,7 +1,8 @@
 """Classification by the Open Inference Protocol (``/v2``), so that clients of KServe, Triton and others work as they are.
 
-Thin: it asks what ``/classify`` asks. The service is one model, :data:`MODEL`; a request's parameters may say the ``method``
-and its ``shortlist``. The weights learn all the time, so every answer has the number of their last event, the output ``seq``.
+Thin: it asks what ``/classify`` asks. A model goes by its name in the service, which is ``ffstream`` where there is one only. A
+request's parameters may say the ``method`` and its ``shortlist``. The weights learn all the time, so every answer has the
+number of their last event, the output ``seq``.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,9 +20,9 @@ from ffstream_gateway.classifying import classified
 from ffstream_gateway.models import example
 from ffstream_gateway.problems import Problem, documented, refuse
 from ffstream_gateway.routes import FRAME, Raw, The
-from ffstream_gateway.service import Service
+from ffstream_gateway.service import MODEL, Service
 
-MODEL = "ffstream"
+SERVER = "ffstream"
 BINARY = "application/octet-stream"
 
 TENSOR = {
@@ -58,7 +59,7 @@ EXAMPLE = {
 }
 BODY = {"requestBody": {"required": True, "content": {JSON: {"schema": SCHEMA, "example": EXAMPLE}}}}
 
-Named = Annotated[str, Path(description="of the model", json_schema_extra={"enum": [MODEL]})]
+Named = Annotated[str, Path(description="of the model", examples=[MODEL])]
 
 router = APIRouter(prefix="/v2")
 
@@ -66,9 +67,9 @@ router = APIRouter(prefix="/v2")
 class ServerMetadata(BaseModel):
     """What answers here."""
 
-    model_config = example(name=MODEL, version=ffstream.__version__, extensions=["binary_tensor_data"])
+    model_config = example(name=SERVER, version=ffstream.__version__, extensions=["binary_tensor_data"])
 
-    name: str = MODEL
+    name: str = SERVER
     version: str = ffstream.__version__
     extensions: list[str] = ["binary_tensor_data"]
 
@@ -86,13 +87,13 @@ class ModelMetadata(BaseModel):
 
     model_config = example(
         name=MODEL,
-        platform=MODEL,
+        platform=SERVER,
         inputs=[{"name": tensors.FRAMES, "datatype": "FP32", "shape": [-1, 64]}],
         outputs=[{"name": "label", "datatype": "INT64", "shape": [-1]}],
     )
 
-    name: str = MODEL
-    platform: str = MODEL
+    name: str
+    platform: str = SERVER
     inputs: list[TensorMetadata]
     outputs: list[TensorMetadata]
 
@@ -118,7 +119,7 @@ class ModelReady(Ready):
 
     model_config = example(ready=True, name=MODEL)
 
-    name: str = MODEL
+    name: str
 
 
 class OutputTensor(TensorMetadata):
@@ -137,20 +138,20 @@ class Inferred(BaseModel):
         outputs=[{"name": "label", "datatype": "INT64", "shape": [1], "data": [3]}],
     )
 
-    model_name: str = MODEL
+    model_name: str
     id: str | None = None
     parameters: dict[str, str]
     outputs: list[OutputTensor]
 
 
-def require_model(name: str) -> None:
-    """Make sure that there is a model of that name.
+def require_model(service: Service, name: str) -> None:
+    """Make sure that it is the model of that name.
 
     Raises:
-        Problem: 404 when there is none.
+        Problem: 404 when it is not.
     """
-    if name != MODEL:
-        raise Problem(404, "unknown-model", f"model: got {name[:100]}, expected {MODEL}", place="name")
+    if name != service.name:
+        raise Problem(404, "unknown-model", f"model: got {name[:100]}, expected {service.name}", place="name")
 
 
 @router.get("")
@@ -174,8 +175,8 @@ async def ready(service: The, answer: Response) -> Ready:
 @router.get("/models/{name}/ready", responses={503: {"model": ModelReady}, **documented(404, 422)})
 async def model_ready(service: The, name: Named, answer: Response) -> ModelReady:
     """Whether questions are answered: also while the service starts, replays or recovers, with the newest published weights."""
-    require_model(name)
-    return ModelReady(ready=_ready(service, answer))
+    require_model(service, name)
+    return ModelReady(ready=_ready(service, answer), name=name)
 
 
 def _ready(service: Service, answer: Response) -> bool:
@@ -186,10 +187,11 @@ def _ready(service: Service, answer: Response) -> bool:
 @router.get("/models/{name}", responses=documented(404, 422))
 async def model(service: The, name: Named) -> ModelMetadata:
     """Names, types and shapes of what goes in and comes out."""
-    require_model(name)
+    require_model(service, name)
     config = service.stream.reader.config
     number = "FP32" if config.symbols is None else "UINT8"
     return ModelMetadata(
+        name=name,
         inputs=[TensorMetadata(name=tensors.FRAMES, datatype=number, shape=[-1, config.inputs])],
         outputs=[
             TensorMetadata(name="label", datatype="INT64", shape=[-1]),
@@ -213,7 +215,7 @@ async def infer(
     ``method`` (one_pass, goodness, shortlist) and ``shortlist``. Outputs are ``label`` [n], ``scores`` [n, classes],
     ``p_positive`` [n] and ``seq`` [1], the event up to which the weights have learned.
     """
-    require_model(name)
+    require_model(service, name)
     answer, json_length = await run_in_threadpool(_infer, service, raw, length)
     if json_length is None:
         return Response(answer, media_type=JSON)
@@ -234,6 +236,6 @@ def _infer(service: Service, raw: bytes, length: str | None) -> tuple[bytes, int
         "p_positive": found.p_positive.numpy(),
         "seq": np.array([reader.seq]),
     }
-    head: dict[str, Any] = {"model_name": MODEL} | ({} if request.id is None else {"id": request.id})
+    head: dict[str, Any] = {"model_name": service.name} | ({} if request.id is None else {"id": request.id})
     head["parameters"] = {"method": method.value, "status": "cold" if reader.cold else "live"}
     return tensors.write(head, outputs, wanted)

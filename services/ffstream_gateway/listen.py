@@ -13,10 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ffstream_gateway import logs
-from ffstream_gateway.app import create_app
 from ffstream_gateway.connection import Connection
-from ffstream_gateway.moments import Moments
 from ffstream_gateway.settings import Settings
+from ffstream_gateway.several import create_service
 
 LINGER = 5
 """Seconds that open connections get to finish when the service stops."""
@@ -46,9 +45,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let those go who listen for as long as there is something to hear, then stop."""
-        moments: Moments | None = getattr(getattr(self.config.app, "state", None), "moments", None)
-        if moments is not None:
-            moments.end()
+        for app in getattr(getattr(self.config.app, "state", None), "models", {}).values():
+            app.state.moments.end()
         await super().shutdown(sockets)
 
 
@@ -91,7 +89,7 @@ def listen(flags: dict[str, Any], file: Path | None) -> None:
     settings = Settings.load(flags, file)
     allow_connections()
     logs.configure(settings)
-    run(lambda: create_app(settings), settings)
+    run(lambda: create_service(settings), settings)
 
 
 def run(make_app: Callable[[], ASGIApp], settings: Settings) -> None:

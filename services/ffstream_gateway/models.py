@@ -228,6 +228,18 @@ class Status(BaseModel):
     error: str | None
 
 
+class ServedModel(BaseModel):
+    """A model of this service."""
+
+    model_config = example(name="letters", path="/models/letters", default=False, state="ready", task="sequence")
+
+    name: str
+    path: Annotated[str, Field(description="before every path of this service, to ask this model")]
+    default: Annotated[bool, Field(description="whether it is the one that is asked without a name")]
+    state: str
+    task: str
+
+
 class SnapshotPlanned(BaseModel):
     """A snapshot whose barrier is journaled."""
 

@@ -35,7 +35,7 @@ PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
 KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 """Stable names for the refusals that come from the framework."""
 
-INFERENCE = "/v2"
+INFERENCE = re.compile(r"(/models/[^/]+)?/v2(/|$)")
 """Where clients of the Open Inference Protocol ask: they look for the member ``error`` of a refusal."""
 
 FRAMES: dict[type[FrameError], tuple[int, str]] = {
@@ -104,7 +104,7 @@ class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
     def answer(self, path: str) -> JSONResponse:
         """The refusal as an HTTP answer to who asked for ``path``."""
         content = self.content()
-        if path == INFERENCE or path.startswith(f"{INFERENCE}/"):
+        if INFERENCE.match(path):
             content["error"] = self.detail
         return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 

@@ -173,6 +173,23 @@ def status(service: The) -> models.Status:
     return models.status(service, ffstream.__version__)
 
 
+@router.get("/models")
+def served(request: Request) -> list[models.ServedModel]:
+    """The models of this service, the first of which is also there without a name."""
+    services: dict[str, Service] = {name: app.state.service for name, app in request.app.state.models.items()}
+    default = next(iter(services))
+    return [
+        models.ServedModel(
+            name=name,
+            path=f"/models/{name}",
+            default=name == default,
+            state=service.state.value,
+            task=service.settings.task,
+        )
+        for name, service in services.items()
+    ]
+
+
 @router.post("/snapshots", status_code=202, responses=documented(503))
 async def snapshot(service: The) -> models.SnapshotPlanned:
     """Save everything as it is after what is under way."""

@@ -35,6 +35,9 @@ REST = 0.1
 PATIENT = 0.005
 """Seconds: to wait for an outcome, between two looks at an idle stream, and while a micro-batch fills."""
 
+MODEL = "ffstream"
+"""Name of the model where there is one only."""
+
 RATE_OVER = 5.0
 LOOKS = 50
 """Seconds over which frames a second are counted, and how often in them."""
@@ -59,13 +62,18 @@ class Service:
     Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning. ``alphabet`` is what text is
     read with, None where frames are numbers. While ``paused`` no frames are to be taken; what waits is learned.
 
+    Args:
+        settings: of the model.
+        name: that the model goes by.
+
     Raises:
         ConfigError: when folder and settings do not fit, or another service has the folder.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str = MODEL) -> None:
         torch.set_num_threads(1)
         self.settings = settings
+        self.name = name
         self.state = State.STARTING
         self.error: str | None = None
         self.paused = False
@@ -157,6 +165,7 @@ class Service:
 
     def _live(self) -> None:
         """One thread opens, turns and closes the stream: Ray's processes die with the thread that started them."""
+        bind_contextvars(model=self.name)
         self._learn()
         self._told_to_stop.wait()
         self.stream.close()

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic import ByteSize, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ffstream.errors import ConfigError
@@ -13,6 +13,8 @@ from ffstream.schedule import LONGEST_CYCLE
 
 DEFAULT_FILE = Path("ffstream.toml")
 NEVER = ("never", "none", "")
+TABLES = {"resources": '{"layer-0": {"GPU": 1}}', "models": '{"letters": {"task": "sequence"}}'}
+"""Settings that are JSON in a flag or a variable, with an example."""
 
 
 class Settings(BaseSettings):
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     placement: Literal["pack", "spread"] = "pack"
     resources: Annotated[dict[str, dict[str, float]], NoDecode, Field(default_factory=dict)]
     node_ip: str | None = None
+    models: Annotated[dict[str, dict[str, Any]], NoDecode, Field(default_factory=dict)]
     readers: int = Field(0, ge=0, le=256)
     task: Literal["frames", "sequence", "unsupervised"] = "frames"
     alphabet: str = "letters"
@@ -75,13 +78,13 @@ class Settings(BaseSettings):
             raise ValueError("expected widths above 0, like 500,500")
         return widths
 
-    @field_validator("resources", mode="before")
+    @field_validator(*TABLES, mode="before")
     @classmethod
-    def _read(cls, resources: Any) -> Any:
+    def _read(cls, table: Any, told: ValidationInfo) -> Any:
         try:
-            return json.loads(resources) if isinstance(resources, str) else resources
+            return json.loads(table) if isinstance(table, str) else table
         except ValueError as error:
-            raise ValueError('expected JSON like {"layer-0": {"GPU": 1}}') from error
+            raise ValueError(f"expected JSON like {TABLES[str(told.field_name)]}") from error
 
     @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", "max_classes", mode="before")
     @classmethod
@@ -117,11 +120,12 @@ class Settings(BaseSettings):
         try:
             return Loaded(**flags)
         except ValidationError as error:
-            raise ConfigError("; ".join(_tell(each) for each in error.errors())) from error
+            raise ConfigError("; ".join(tell(each) for each in error.errors())) from error
         except ValueError as error:
             raise ConfigError(f"settings file {named or DEFAULT_FILE}: {error}") from error
 
 
-def _tell(error: Any) -> str:
-    place = ".".join(map(str, error["loc"]))
+def tell(error: Any, *within: str) -> str:
+    """What pydantic finds wrong with a setting, ``within`` a table if it is in one."""
+    place = ".".join(map(str, (*within, *error["loc"])))
     return f"setting {place}: got {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"

@@ -23,6 +23,7 @@ import ffstream
 from ffstream.outcome import Learned, Published
 from ffstream.stream.events import Recorded, Wake
 from ffstream.stream.journal import FrameRange
+from ffstream_gateway.mounted import route_path
 
 NAME = "ffstream"
 ENDLESS = frozenset({"/events", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
@@ -45,7 +46,7 @@ def telemetry() -> TelemetryConfig:
 
 
 def _is_endless(scope: MutableMapping[str, Any]) -> bool:
-    return scope["path"] in ENDLESS
+    return route_path(scope) in ENDLESS
 
 
 def part(name: str) -> AbstractContextManager[Span]:

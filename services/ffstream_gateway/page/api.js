@@ -41,7 +41,7 @@ export async function listen(told, lost) {
     };
     try {
       hear();
-      for await (const line of lines("/events", ended.signal)) {
+      for await (const line of lines("events", ended.signal)) {
         hear();
         if (line.startsWith("data: ")) told(JSON.parse(line.slice(6)));
       }

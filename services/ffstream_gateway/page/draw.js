@@ -142,7 +142,7 @@ class Drawing {
     const asked = (this.asked += 1);
     const frame = this.frame();
     try {
-      const explained = await ask("/explain", "POST", { frame });
+      const explained = await ask("explain", "POST", { frame });
       if (asked === this.asked) this.say(...verdict(explained, this.shape));
     } catch (error) {
       if (asked === this.asked) this.say([make("span", { class: "wrong-answer" }, error.message)]);

@@ -78,9 +78,9 @@ async function look() {
     await Promise.all([
       permitted(lookBack()),
       permitted(lookAtGoodness()),
-      permitted(ask("/dreams").then((dreams) => showDreams(dreams, shape))),
+      permitted(ask("dreams").then((dreams) => showDreams(dreams, shape))),
     ]);
-    await permitted(ask("/fields").then((fields) => showFields(fields, shape)));
+    await permitted(ask("fields").then((fields) => showFields(fields, shape)));
     again = now !== looked; // an answer may be a second old: the next one is not
     looked = now;
   } catch {
@@ -91,11 +91,22 @@ async function look() {
 }
 
 async function meet() {
-  const found = await ask("/shape");
+  const found = await ask("shape");
   showNetwork(found);
   $("version").textContent = `ffstream ${found.version}`;
   setUpDrawing(found);
+  showModels(await ask("models"));
   shape = found;
+}
+
+// The other models of the service, each on a page of its own.
+function showModels(models) {
+  const named = /models\/([^/]+)\/$/;
+  const own = location.pathname.match(named)?.[1] ?? models.find((model) => model.default).name;
+  const root = location.pathname.replace(named, "");
+  $("models").hidden = models.length < 2;
+  $("models").replaceChildren(...models.map(({ name }) => make("a",
+    { href: `${root}models/${name}/`, ...(name === own && { "aria-current": "page" }) }, name)));
 }
 
 function showNetwork(found) {
@@ -111,7 +122,7 @@ function regroup(classes) {
 }
 
 async function lookBack() {
-  const look = await ask("/recent");
+  const look = await ask("recent");
   $("window").textContent = count(look.window);
   $("curve").replaceChildren(curve(look.curve, $("curve").clientWidth));
   showFrames(look.frames, shape);
@@ -123,7 +134,7 @@ async function lookBack() {
 }
 
 async function lookAtGoodness() {
-  const look = await ask("/goodness");
+  const look = await ask("goodness");
   $("goodness").replaceChildren(...look.layers.map(histogram));
   const positives = shape.tries_labels ? "labelled frames with their labels" : "frames as they are";
   $("goodness-note").replaceChildren(
@@ -142,14 +153,14 @@ async function say(wish) {
 }
 
 $("sleep").addEventListener("click", () => say(async () => {
-  const planned = await ask("/sleep", "POST");
+  const planned = await ask("sleep", "POST");
   return planned.dreams ? `Asleep for ${count(planned.dreams)} dreams, event ${planned.seq}.` : "No sleep is owed.";
 }));
 
-$("snapshot").addEventListener("click", () => say(async () => `Snapshot ${(await ask("/snapshots", "POST")).seq} is being saved.`));
+$("snapshot").addEventListener("click", () => say(async () => `Snapshot ${(await ask("snapshots", "POST")).seq} is being saved.`));
 
 $("pause").addEventListener("click", () => say(async () => {
-  const { paused } = await ask("/feeding", "PUT", { paused: !moment?.paused });
+  const { paused } = await ask("feeding", "PUT", { paused: !moment?.paused });
   if (moment) told({ ...moment, paused });
   return paused ? "Feeding is paused: frames are refused, what waits is learned." : "Feeding goes on.";
 }));

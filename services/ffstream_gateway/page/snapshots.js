@@ -3,7 +3,7 @@ import { ask } from "./api.js";
 import { $, count, make, percent } from "./dom.js";
 
 export async function showSnapshots(learned, say) {
-  const saved = await ask("/snapshots");
+  const saved = await ask("snapshots");
   if (saved.length === 0) {
     $("snapshots").replaceChildren(make("p", { class: "quiet" }, "None yet; “Snapshot” takes one."));
     return;
