@@ -64,5 +64,13 @@ class UnknownSnapshotError(SnapshotError):
     """No whole snapshot of this number is kept."""
 
 
+class ArchiveError(FFStreamError):
+    """The archive elsewhere cannot be reached, read or written, or holds no state."""
+
+
+class DamagedArchiveError(ArchiveError):
+    """A file of the archive elsewhere is not the one that was written."""
+
+
 class ChainError(FFStreamError):
     """The chain of layers has stopped and cannot go on by itself."""

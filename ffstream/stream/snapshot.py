@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ffstream.config import NetworkConfig
 from ffstream.errors import SnapshotError
+from ffstream.stream import signed
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -72,15 +73,13 @@ def to_blob(state: Mapping[str, Tensor]) -> bytes:
 def write_blob(folder: Path, name: str, blob: bytes) -> str:
     """Write the file of one part; answers as :func:`write_part`."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(folder / f"{name}.safetensors", blob)
+    write_whole(folder / f"{name}.safetensors", blob)
     return hashlib.sha256(blob).hexdigest()
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
     """Commit a snapshot: from now on it counts."""
-    content = asdict(manifest)
-    signed = content | {"sha256": _sha256(content)}
-    _write_whole(folder_of(root, manifest.seq) / MANIFEST, json.dumps(signed, indent=1).encode())
+    write_whole(folder_of(root, manifest.seq) / MANIFEST, signed.encode(asdict(manifest)))
 
 
 def committed(root: Path) -> list[int]:
@@ -131,7 +130,7 @@ def read_manifest(root: Path, seq: int) -> Manifest:
         raise SnapshotError(f"no readable manifest ({error})") from error
     if content.get("format") != FORMAT:
         raise SnapshotError(f"format {content.get('format')}, this version reads {FORMAT}")
-    if sha256 != _sha256(content):
+    if sha256 != signed.sha256(content):
         raise SnapshotError(f"{path}: its sha256 is not the one in it")
     return Manifest(**content)
 
@@ -174,26 +173,8 @@ def from_blob(blob: bytes) -> dict[str, Tensor]:
     return load(blob)
 
 
-def digest(state: Mapping[str, Tensor]) -> str:
-    """A sha256 over names and bits of a state."""
-    total = hashlib.sha256()
-    for name in sorted(state):
-        total.update(name.encode())
-        total.update(state[name].contiguous().numpy().tobytes())
-    return total.hexdigest()
-
-
-def _numbers(root: Path) -> list[int]:
-    return [int(path.name) for path in root.iterdir() if path.name.isdigit()] if root.is_dir() else []
-
-
-def _sha256(content: Mapping[str, Any]) -> str:
-    """Of a manifest's content, in the order in which it is written."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _write_whole(path: Path, blob: bytes) -> None:
-    """Temporary file, fsync, rename, fsync of the folder."""
+def write_whole(path: Path, blob: bytes) -> None:
+    """Write a file that is there as a whole or not at all: temporary file, fsync, rename, fsync of the folder."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
         file.write(blob)
@@ -205,3 +186,16 @@ def _write_whole(path: Path, blob: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A sha256 over names and bits of a state."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        total.update(name.encode())
+        total.update(state[name].contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _numbers(root: Path) -> list[int]:
+    return [int(path.name) for path in root.iterdir() if path.name.isdigit()] if root.is_dir() else []

@@ -12,7 +12,7 @@ from ffstream_gateway.commands import keys
 from ffstream_gateway.commands.ask import classify, frame, generate, status
 from ffstream_gateway.commands.feed import feed, label, read
 from ffstream_gateway.commands.measure import bench
-from ffstream_gateway.commands.save import restore, snapshot, snapshots
+from ffstream_gateway.commands.save import fetch, restore, snapshot, snapshots
 from ffstream_gateway.commands.serve import demo, serve
 from ffstream_gateway.commands.shell import fail
 from ffstream_gateway.commands.steer import pause, resume, schedule, sleep
@@ -60,7 +60,7 @@ def ffstream(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(serve, feed, read, label, classify, generate, frame, status, sleep, schedule, pause, resume),
-    *(snapshot, snapshots, restore, bench, demo),
+    *(snapshot, snapshots, restore, fetch, bench, demo),
 )
 """In the order in which ``--help`` lists them."""
 

@@ -8,6 +8,7 @@ import logging
 import sys
 
 import structlog
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 
 from ffstream_gateway.settings import Settings
@@ -37,6 +38,7 @@ def configure(settings: Settings) -> None:
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     logging.captureWarnings(True)
+    set_on_retry_hooks([LoggingOnRetryHook])
 
 
 def adopt() -> None:

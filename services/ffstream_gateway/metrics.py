@@ -69,6 +69,9 @@ class Metrics(Collector):
         yield CounterMetricFamily("ffstream_drifts", "Times that the stream was found to have changed.", value=progress.drifts)
         restarts = self.service.readers.restarts
         yield CounterMetricFamily("ffstream_reader_restarts", "Readers that died and were replaced.", value=restarts)
+        if self.service.archiver is not None:
+            failures = self.service.archiver.failures
+            yield CounterMetricFamily("ffstream_archive_failures", "States that could not be archived.", value=failures)
         yield CounterMetricFamily("ffstream_chain_openings", "Openings of the chain, recoveries included.", value=stream.epoch)
 
     def _gauges(self) -> Iterable[Metric]:
@@ -87,6 +90,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("ffstream_classes", "Labels known.", value=stream.config.classes)
         size = sum(map(_size, self.service.settings.folder.glob(f"{JOURNAL}*")))
         yield GaugeMetricFamily("ffstream_journal_size_bytes", "Of the journal's files.", value=size)
+        if self.service.archiver is not None:
+            yield GaugeMetricFamily("ffstream_archive_seq", "Last event archived.", value=self.service.archiver.seq)
         if progress.accuracy is not None:
             yield GaugeMetricFamily(
                 "ffstream_accuracy_ratio", "Prequential, last 500 labelled frames.", value=progress.accuracy

@@ -16,10 +16,11 @@ from structlog.contextvars import bind_contextvars
 from ffstream.config import NetworkConfig
 from ffstream.drift import DriftConfig
 from ffstream.errors import FFStreamError
-from ffstream.outcome import Outcome, Restored
+from ffstream.outcome import Outcome, Restored, Saved
 from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
+from ffstream_gateway.archiver import Archiver
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
 from ffstream_gateway.following import Following
 from ffstream_gateway.readers import Readers
@@ -67,7 +68,7 @@ class Service:
         name: that the model goes by.
 
     Raises:
-        ConfigError: when folder and settings do not fit, or another service has the folder.
+        ConfigError: when folder and settings do not fit, another service has the folder, or another stream the archive.
     """
 
     def __init__(self, settings: Settings, name: str = MODEL) -> None:
@@ -84,6 +85,7 @@ class Service:
         try:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
+            self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
             self.stream = _open_stream(settings, network, self.following)
         except BaseException:
             self._lock.free()
@@ -98,6 +100,8 @@ class Service:
     def open(self) -> None:
         """Start the chain and the learning, in a thread."""
         self._thread.start()
+        if self.archiver is not None:
+            self.archiver.open()
 
     def close(self) -> None:
         """Take no more, learn what waits, save, stop everything."""
@@ -106,6 +110,8 @@ class Service:
             self._told_to_stop.set()
         self._something_to_do.set()
         self._thread.join()
+        if self.archiver is not None:
+            self.archiver.close()
         self._lock.free()
 
     @property
@@ -223,6 +229,8 @@ class Service:
         bind_contextvars(epoch=self.stream.epoch, seq=self.stream.progress.seq)
         if any(isinstance(outcome, Restored) for outcome in outcomes):
             self.recent.keep(self.stream.sequencer.lineage.holds)
+        if self.archiver is not None and any(isinstance(outcome, Saved) for outcome in outcomes):
+            self.archiver.nudge()
         self.recent.observe(outcomes, self.stream.progress)
         self.following.observe(outcomes)
 

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     label_lifetime: int = Field(10_000, ge=1)
     snapshot_every: int | None = Field(1000, ge=1)
     snapshots_kept: int = Field(3, ge=1)
+    archive: str | None = None
     power_safe: bool = False
     drain_seconds: float = Field(60.0, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"expected JSON like {TABLES[str(told.field_name)]}") from error
 
-    @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", "max_classes", mode="before")
+    @field_validator("every", "idle", "enough", "drift", "snapshot_every", "ticks", "max_classes", "archive", mode="before")
     @classmethod
     def _never(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.lower() in NEVER else value

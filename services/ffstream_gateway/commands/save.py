@@ -1,5 +1,6 @@
 """Commands about snapshots."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,3 +49,17 @@ def restore(
                 fail("nothing was restored")
         answer = client.restore(seq)
     say(answer, as_json, [f"event {answer.seq} goes back to snapshot {seq}; what is fed now is learned on top of it"])
+
+
+def fetch(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of the archive, as it was given to `ffstream serve --archive`.")],
+    folder: Annotated[Path | None, typer.Option(help="New or empty. [ffstream-data]")] = None,
+) -> None:
+    """Bring the newest archived state of a stream into a folder, from which `ffstream serve` goes on."""
+    from ffstream.stream import offsite
+    from ffstream.stream.store import Store
+    from ffstream_gateway.settings import Settings
+
+    where = Settings.load({} if folder is None else {"folder": folder}).folder
+    state = offsite.fetch(Store(url), where)
+    typer.echo(f"{where} has the stream up to event {state.seq}; `ffstream serve --folder {where}` goes on from there")

@@ -73,6 +73,7 @@ def serve(
     label_lifetime: Annotated[int | None, typer.Option(help="Frames after which a label comes too late. [10000]")] = None,
     snapshot_every: Annotated[str | None, typer.Option(help="Events between two snapshots, or never. [1000]")] = None,
     snapshots_kept: Annotated[int | None, typer.Option(help="Snapshots that are kept. [3]")] = None,
+    archive: Annotated[str | None, typer.Option(help="URL of a store that gets every snapshot and the journal. [none]")] = None,
     power_safe: Annotated[bool | None, typer.Option(help="Make accepted frames survive a power cut.")] = None,
     drain_seconds: Annotated[float | None, typer.Option(help="To learn what waits, when told to stop. [60]")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [warning]")] = None,
