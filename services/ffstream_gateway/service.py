@@ -170,7 +170,7 @@ class Service:
         self.nudge()
 
     def _live(self) -> None:
-        """One thread opens, turns and closes the stream: Ray's processes die with the thread that started them."""
+        """One thread opens, turns and closes the stream."""
         bind_contextvars(model=self.name)
         self._learn()
         self._told_to_stop.wait()

@@ -32,8 +32,8 @@ OF_THE_SERVICE = ("host", "port", "max_body", "node_ip", "log_level", "log_forma
 def settings_by_model(settings: Settings) -> dict[str, Settings]:
     """The settings of every model: the service's own, but for what its table says.
 
-    A model's folder is that of its name in the service's folder, and its keys are the service's, unless the table says
-    otherwise.
+    A model's folder is that of its name in the service's folder, its archive likewise, and its keys are the service's, unless
+    the table says otherwise.
 
     Raises:
         ConfigError: when a name or a table will not do, or two models would share a folder.
@@ -68,7 +68,9 @@ def _settings_of(settings: Settings, name: str, table: Mapping[str, Any]) -> Set
         if shared in table:
             raise ConfigError(f"setting {place}.{shared}: is the service's; a model has none of its own")
     said = {each: getattr(settings, each) for each in settings.model_fields_set if each != "models"}
-    own = {"folder": settings.folder / name, "keys": settings.keys_file}
+    own: dict[str, Any] = {"folder": settings.folder / name, "keys": settings.keys_file}
+    if settings.archive is not None:
+        own["archive"] = f"{settings.archive.rstrip('/')}/{name}"
     try:
         return _Given(**{**said, **own, **table})
     except ValidationError as error:

@@ -179,6 +179,8 @@ def test_what_a_table_says_and_what_all_have_in_common(tmp_path: Path) -> None:
     assert [each.seed for each in found.values()] == [3, 3]
     assert {each.keys_file for each in found.values()} == {tmp_path / "keys.json"}
     assert "batch" not in found["a"].model_fields_set
+    archived = settings_by_model(settings(tmp_path, {"a": {}, "b": {"archive": "memory://b"}}, archive="memory://all/"))
+    assert [each.archive for each in archived.values()] == ["memory://all/a", "memory://b"]
 
 
 def test_tables_in_the_file_and_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
