@@ -2,15 +2,16 @@
 
 ``python -m benchmarks.throughput --data FOLDER`` (or ``make bench-throughput``). A turn is one day and the night that it owes:
 the same frames of MNIST for all, each learned awake, predicted before, its readout included, and dreamt of. Beside the chain
-take turns: the same network in one process; PyTorch's backpropagation of the same shape, the fastest of all its variants that
-this machine can run; and a straight port of the paper to PyTorch. Each learns in a process of its own, and all wait while one
-learns.
+take turns: the same network in one process, as many of them as there are cores; PyTorch's backpropagation of the same shape,
+the fastest of all its variants that this machine can run; and a straight port of the paper to PyTorch. Each learns in a process
+of its own, and all wait while one learns.
 """
 
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import product
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from benchmarks.learners.speed import FORMATS, FastBackprop, StraightPort
 from benchmarks.report import machine, options, table, verdict, write
-from benchmarks.turns import Learn, Make, Turn, interleaved, ratio
+from benchmarks.turns import Contestant, Learn, Make, Turn, interleaved, ratio
 from ffstream import LayerConfig, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.config import PRECISIONS
@@ -38,16 +39,13 @@ PHASE = 10
 """Layers, frames in a micro-batch, micro-batches in a day and in a night."""
 
 TARGETS = {"in process": 0.90, "backprop": 1.0, "port": 3.0}
-"""Of the chain: as many frames for a CPU second as the network in one process, this share of them; and frames a second as
-multiples of the fastest backpropagation's and of the straight port's."""
+"""Of the chain: frames for a CPU second as a share of those of networks in one process, one on every core (so that memory is as
+busy as with the chain); and frames a second as multiples of the fastest backpropagation's and of the straight port's."""
 
 FASTEST = 2
 """Variants of backpropagation that go on after each has had a turn."""
 
-SO_MUCH_MORE = 10
-"""Times as many frames are in a turn of those that learn batch by batch: they are faster, and what a step costs them is always
-the same, while ffstream's depends on how much its frames still teach."""
-
+CORES = os.cpu_count() or 1
 
 OWN = ("chain", "in process")
 """How the names of the library's own contestants begin."""
@@ -69,6 +67,20 @@ def stream(data: str, units: tuple[int, ...], precision: str, actors: bool) -> I
             opened = Stream.in_process(config, schedule)
         stack.callback(opened.close)
         yield partial(_learn_days, opened, endless(frames))
+
+
+@contextmanager
+def one_a_core(data: str, units: tuple[int, ...], precision: str) -> Iterator[Learn]:
+    """Networks that each have a process, a core and a share of the frames, and hand nothing on."""
+    with ExitStack() as stack:
+        make = partial(stream, data, units, precision, False)
+        networks = [stack.enter_context(Contestant(f"core {number}", make)) for number in range(CORES)]
+        yield partial(_learn_beside_each_other, networks, stack.enter_context(ThreadPoolExecutor(CORES)))
+
+
+def _learn_beside_each_other(networks: list[Contestant], pool: Executor, frames: int) -> float:
+    turns = pool.map(lambda network: network.turn(frames // CORES), networks)
+    return fmean(turn.taught for turn in turns)
 
 
 def _learn_days(opened: Stream, rows: Callable[[int], tuple[Any, Any]], frames: int) -> float:
@@ -129,14 +141,14 @@ def backprops(data: str, units: tuple[int, ...]) -> dict[str, Make]:
 
 def threads() -> list[int]:
     """How many to try."""
-    return sorted({1, min(2, os.cpu_count() or 1), os.cpu_count() or 1})
+    return sorted({1, min(2, CORES), CORES})
 
 
 def contestants(data: str, units: tuple[int, ...]) -> dict[str, Make]:
-    """All but backpropagation, by name: the chain beside the network in one process, precision by precision."""
+    """All but backpropagation, by name: the chain beside networks in one process, precision by precision."""
     makes: dict[str, Make] = {}
     for precision in PRECISIONS:
-        makes[f"in process {precision}"] = partial(stream, data, units, precision, False)
+        makes[f"in process {precision}"] = partial(one_a_core, data, units, precision)
         makes[f"chain {precision}"] = partial(stream, data, units, precision, True)
     ports = {f"port, {number} threads": partial(steps, data, partial(port, units), number) for number in threads()}
     return makes | ports
@@ -144,16 +156,27 @@ def contestants(data: str, units: tuple[int, ...]) -> dict[str, Make]:
 
 def compete(data: str, units: tuple[int, ...], days: int, rounds: int) -> dict[str, list[Turn]]:
     """Everybody's turns, by name."""
-    frames, all_variants = days * PHASE * BATCH, backprops(data, units)
-    tried = interleaved(all_variants, dict.fromkeys(all_variants, SO_MUCH_MORE * PHASE * BATCH), 1)
+    all_variants = backprops(data, units)
+    tried = interleaved(all_variants, {name: frames_of(name, units[0], 1) for name in all_variants}, 1)
     best = sorted(tried, key=lambda name: tried[name][0].rate, reverse=True)[:FASTEST]
     makes = contestants(data, units) | {name: all_variants[name] for name in best}
-    own = {name: frames * (1 if name.startswith(OWN) else SO_MUCH_MORE) for name in makes}
-    return interleaved(makes, own, rounds)
+    return interleaved(makes, {name: frames_of(name, units[0], days) for name in makes}, rounds)
+
+
+def frames_of(name: str, width: int, days: int) -> int:
+    """Frames in a turn: whole days of every network of ours.
+
+    Those that learn batch by batch have more: they are faster, and what a step costs them is always the same, while ours
+    depends on how much its frames still teach.
+    """
+    chain, in_process = OWN
+    if name.startswith(chain):
+        return days * PHASE * BATCH
+    return days * PHASE * BATCH * (CORES if name.startswith(in_process) else max(1, 5000 // width))
 
 
 def compare(turns: Mapping[str, list[Turn]]) -> dict[str, float]:
-    """The three ratios: that to the network in one process is the worst of all precisions, the others are the best chain's."""
+    """The three ratios: that to networks in one process is the worst of all precisions, the others are the best chain's."""
     rates = {name: [turn.rate for turn in each] for name, each in turns.items()}
     by_cpu = {name: [turn.rate_by_cpu for turn in each] for name, each in turns.items()}
     best = {kind: fastest(rates, kind) for kind in ("chain", "backprop", "port")}

@@ -11,7 +11,7 @@ from benchmarks.learners.speed import FORMATS, FastBackprop, StraightPort
 from benchmarks.roofline import Life, needed, where
 from benchmarks.soak import BOUNDS, MIB, Look
 from benchmarks.soak import growth as soaked
-from benchmarks.throughput import BATCH, PHASE, compare, port, steps, stream
+from benchmarks.throughput import BATCH, CORES, PHASE, compare, frames_of, one_a_core, port, steps, stream
 from benchmarks.turns import Turn, interleaved, ratio
 from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.config import PRECISIONS
@@ -55,6 +55,16 @@ def test_a_turn_of_ours_is_days_and_nights() -> None:
         opened = learn.args[0]
     assert opened.progress.frames == opened.progress.dreams == 2 * PHASE * BATCH
     assert opened.progress.sleeps == 2
+
+
+def test_one_network_a_core_learns_all_frames_together() -> None:
+    frames = frames_of("in process float32", 20, days=1)
+    assert frames == CORES * PHASE * BATCH
+    makes = {"cores": partial(one_a_core, "digits", (20, 20), "float32")}
+    (turn,) = interleaved(makes, {"cores": frames}, rounds=1)["cores"]
+    assert turn.frames == frames
+    assert 0 < turn.taught <= 1
+    assert turn.cost.cpu > 0
 
 
 def test_ratios_are_of_turns_side_by_side() -> None:
