@@ -97,16 +97,17 @@ class Client(Calls):
                 return
             time.sleep(LOOK_EVERY)
 
-    def stream(self, key: str | None = None) -> "FeedStream":
+    def stream(self, key: str | None = None, learn: str = "gradient") -> "FeedStream":
         """Feed over a WebSocket, many messages under way at a time; a context, see :class:`~ffstream.client.stream.FeedStream`.
 
         Args:
             key: of the whole stream; None for a new one. With a key of its own, a stream that begins again from its beginning
                 is learned once.
+            learn: as :meth:`feed` has it, for all frames.
         """
         from ffstream.client.stream import FeedStream
 
-        return FeedStream(self._line, key)
+        return FeedStream(self._line, key, learn)
 
     def watch(self) -> "Watcher":
         """Show clips picture by picture; a context, see :class:`~ffstream.client.watching.Watcher`."""
@@ -177,11 +178,11 @@ class AsyncClient(Calls):
                 return
             await asyncio.sleep(LOOK_EVERY)
 
-    def stream(self, key: str | None = None) -> "AsyncFeedStream":
+    def stream(self, key: str | None = None, learn: str = "gradient") -> "AsyncFeedStream":
         """As :meth:`Client.stream`, for ``async with`` and ``async for``."""
         from ffstream.client.stream import AsyncFeedStream
 
-        return AsyncFeedStream(self._line, key)
+        return AsyncFeedStream(self._line, key, learn)
 
     def watch(self) -> "AsyncWatcher":
         """As :meth:`Client.watch`, for ``async with``."""

@@ -17,8 +17,6 @@ from ffstream.client.line import Line
 from ffstream.client.sockets import named, options
 from ffstream.client.under_way import Chunk, Connect, Hear, Pause, Send, Take, UnderWay
 
-PATH = "/feed"
-
 
 class FeedStream:
     """Feeds over a WebSocket, with as many messages under way as the service allows.
@@ -29,10 +27,12 @@ class FeedStream:
     Args:
         line: to the service.
         key: of the whole stream; None for a new one.
+        learn: as :meth:`~ffstream.client.Client.feed` has it, for all frames.
     """
 
-    def __init__(self, line: Line, key: str | None = None) -> None:
+    def __init__(self, line: Line, key: str | None = None, learn: str = "gradient") -> None:
         self._line = line
+        self._path = "/feed" if learn == "gradient" else f"/feed?learn={learn}"
         self._under_way = UnderWay(key or new_key(), line.patience)
         self._open = ExitStack()
         self._socket: ClientConnection
@@ -78,7 +78,7 @@ class FeedStream:
         match step:
             case Connect():
                 self._open.close()
-                self._socket = self._open.enter_context(connect(**options(self._line, PATH)))
+                self._socket = self._open.enter_context(connect(**options(self._line, self._path)))
                 self._under_way.connected(self._socket.recv(self._line.timeout))
             case Send(raw):
                 self._socket.send(raw)
@@ -96,10 +96,12 @@ class AsyncFeedStream:
     Args:
         line: to the service.
         key: of the whole stream; None for a new one.
+        learn: as :meth:`~ffstream.client.Client.feed` has it, for all frames.
     """
 
-    def __init__(self, line: Line, key: str | None = None) -> None:
+    def __init__(self, line: Line, key: str | None = None, learn: str = "gradient") -> None:
         self._line = line
+        self._path = "/feed" if learn == "gradient" else f"/feed?learn={learn}"
         self._under_way = UnderWay(key or new_key(), line.patience)
         self._open = AsyncExitStack()
         self._socket: AsyncConnection
@@ -135,7 +137,7 @@ class AsyncFeedStream:
         match step:
             case Connect():
                 await self._open.aclose()
-                self._socket = await self._open.enter_async_context(async_connect(**options(self._line, PATH)))
+                self._socket = await self._open.enter_async_context(async_connect(**options(self._line, self._path)))
                 self._under_way.connected(await asyncio.wait_for(self._socket.recv(), self._line.timeout))
             case Send(raw):
                 await self._socket.send(raw)

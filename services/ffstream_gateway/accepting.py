@@ -66,14 +66,15 @@ def _read(service: Service, raw: bytes, content_type: str) -> bodies.Body:
     return bodies.read(content_type, raw, config, labels=True)
 
 
-def accept_message(service: Service, raw: str | bytes) -> models.Accepted:
+def accept_message(service: Service, raw: str | bytes, learn: str = "gradient") -> models.Accepted:
     """Accept the frames in a message of a WebSocket."""
     with refusals(service), traces.part("message"):
         if isinstance(raw, bytes) and not bodies.begins_with_key(raw):
             check_backlog(service.stream.journal, 1, service.settings.backlog)
         with traces.part("validate"):
             body, key = bodies.read_message(raw, service.stream.accepts)
-        return _accept(service, body, key, b"message\n", raw.encode() if isinstance(raw, str) else raw)
+        kind = "message" if learn == "gradient" else f"message {learn}"
+        return _accept(service, body, key, kind.encode() + b"\n", raw.encode() if isinstance(raw, str) else raw, learn)
 
 
 def accept_frames(service: Service, frames: FrameArray, labels: LabelArray) -> models.Accepted:

@@ -21,7 +21,7 @@ def bar(what: str, *figures: ProgressColumn) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def feed(client: Client, data: Dataset, order: NDArray[Any], chunk: int, before: Status) -> Fed:
+def feed(client: Client, data: Dataset, order: NDArray[Any], chunk: int, before: Status, learn: str = "gradient") -> Fed:
     """Feed frames and follow them until they are learned.
 
     Args:
@@ -30,6 +30,7 @@ def feed(client: Client, data: Dataset, order: NDArray[Any], chunk: int, before:
         order: indices into ``data.x``.
         chunk: frames in a request.
         before: what the service said before.
+        learn: as the client's ``feed`` has it.
     """
     figures = TextColumn(
         "{task.completed}/{task.total} frames, {task.fields[rate]}, prequential accuracy {task.fields[accuracy]}"
@@ -37,7 +38,7 @@ def feed(client: Client, data: Dataset, order: NDArray[Any], chunk: int, before:
     start = time.monotonic()
     with bar("learned", figures) as progress:
         task = progress.add_task("", total=len(order), rate="-", accuracy="-")
-        for status in feed_and_follow(client, data, order, chunk):
+        for status in feed_and_follow(client, data, order, chunk, learn):
             learned = max(0, status.frames - before.accepted)
             progress.update(task, completed=learned, rate=rate(status), accuracy=percent(status.accuracy))
     return Fed(len(order), time.monotonic() - start, status.accuracy)

@@ -57,7 +57,9 @@ class Background:
         self._thread.join(CLOSE_WITHIN)
 
 
-def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: int, every: float = 0.25) -> Iterator[Status]:
+def feed_and_follow(
+    client: Client, data: Dataset, order: NDArray[Any], chunk: int, learn: str = "gradient", every: float = 0.25
+) -> Iterator[Status]:
     """Feed frames from a thread of its own; yields the status of the service until all of them are learned.
 
     Args:
@@ -65,6 +67,7 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
         data: whose frames and labels are fed.
         order: indices into ``data.x``.
         chunk: frames in a request.
+        learn: as the client's ``feed`` has it.
         every: seconds between two looks at the status.
 
     Raises:
@@ -79,7 +82,7 @@ def feed_and_follow(client: Client, data: Dataset, order: NDArray[Any], chunk: i
             if stop.is_set():
                 return
             rows = order[start : start + chunk]
-            last = client.feed(data.x[rows], data.y[rows]).last
+            last = client.feed(data.x[rows], data.y[rows], learn=learn).last
 
     feeding = Background(feed)
     seen = time.monotonic()

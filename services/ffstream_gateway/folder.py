@@ -1,6 +1,7 @@
 """What lives in the service's folder beside the stream: the network's configuration, the schedule, the lock."""
 
 import fcntl
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def open_network(settings: Settings) -> NetworkConfig:
     path = settings.folder / NETWORK
     given = _described(settings)
     if not path.exists():
-        network = _network(**given)
+        network = _told_more(_network(**given), settings.network)
         if network.symbols is not None:
             write(settings.folder / ALPHABET, {"alphabet": settings.alphabet})
         write(path, network.to_dict())
@@ -74,7 +75,22 @@ def open_network(settings: Settings) -> NetworkConfig:
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
             raise ConfigError(f"setting {name}: got {value}, but {path} has {found[name]}; use another --folder")
+    if _told_more(network, settings.network) != network:
+        raise ConfigError(f"setting network: got {settings.network}, but {path} has another one; use another --folder")
     return network
+
+
+def _told_more(network: NetworkConfig, table: Mapping[str, Any]) -> NetworkConfig:
+    """The network with what the table of its constants says."""
+    for name in SHAPE:
+        if name in table or name in table.get("layer", {}):
+            raise ConfigError(f"setting network: got {name}, which is a setting by itself")
+    return NetworkConfig.from_dict(_merged(network.to_dict(), table)) if table else network
+
+
+def _merged(plain: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {name: _merged(plain.get(name) or {}, value) for name, value in table.items() if isinstance(value, Mapping)}
+    return {**plain, **table, **inner}
 
 
 def _network(

@@ -57,6 +57,9 @@ CLASSIFY = _frames(
 The = Annotated[Service, Depends(the_service)]
 Raw = Annotated[bytes, Depends(raw_body)]
 ContentType = Annotated[str, Header(include_in_schema=False)]
+HowToLearn = Annotated[
+    Literal["gradient", "exact"], Query(description="exact: each frame by itself, known at once; every one needs its label")
+]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=bodies.LONGEST_KEY)]
 
 router = APIRouter()
@@ -74,10 +77,7 @@ async def feed(
     raw: Raw,
     content_type: ContentType = "",
     key: Key = None,
-    learn: Annotated[
-        Literal["gradient", "exact"],
-        Query(description="exact: each frame by itself, known at once; every one needs its label"),
-    ] = "gradient",
+    learn: HowToLearn = "gradient",
 ) -> Response:
     """Accept frames for learning, all or none: when this answers 202 they are journaled and will be learned exactly once.
 

@@ -13,7 +13,11 @@ from ffstream.schedule import LONGEST_CYCLE
 
 DEFAULT_FILE = Path("ffstream.toml")
 NEVER = ("never", "none", "")
-TABLES = {"resources": '{"layer-0": {"GPU": 1}}', "models": '{"letters": {"task": "sequence"}}'}
+TABLES = {
+    "resources": '{"layer-0": {"GPU": 1}}',
+    "network": '{"layer": {"blocks": 4}}',
+    "models": '{"letters": {"task": "sequence"}}',
+}
 """Settings that are JSON in a flag or a variable, with an example."""
 
 
@@ -31,6 +35,7 @@ class Settings(BaseSettings):
     placement: Literal["pack", "spread"] = "pack"
     resources: Annotated[dict[str, dict[str, float]], NoDecode, Field(default_factory=dict)]
     node_ip: str | None = None
+    network: Annotated[dict[str, Any], NoDecode, Field(default_factory=dict)]
     models: Annotated[dict[str, dict[str, Any]], NoDecode, Field(default_factory=dict)]
     readers: int = Field(0, ge=0, le=256)
     task: Literal["frames", "sequence", "unsupervised"] = "frames"

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 from ffstream_gateway.accepting import accept_message, require_feeding
 from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem
+from ffstream_gateway.routes import HowToLearn
 from ffstream_gateway.service import Service, State
 
 CREDITS = 16
@@ -25,7 +26,7 @@ router = APIRouter()
 
 
 @router.websocket("/feed")
-async def feed(socket: WebSocket) -> None:
+async def feed(socket: WebSocket, learn: HowToLearn = "gradient") -> None:
     """Accept frames for learning, message after message.
 
     The service begins with ``{"credits": n}``: so many messages may be under way. Every message is one JSON object,
@@ -33,7 +34,7 @@ async def feed(socket: WebSocket) -> None:
     when it is binary, ``.npy`` arrays as in the body of a request, before which there may be a line ``{"key": "..."}``. Each is
     answered, in the order of the messages, with the ``credits`` that come back and either what ``POST /feed`` answers, once all
     its frames are journaled, or a problem: then nothing of the message is kept, the connection goes on, and ``retry_after``
-    says how many seconds to wait, if waiting helps.
+    says how many seconds to wait, if waiting helps. With ``?learn=exact`` all frames are learned in one step each.
 
     Closes with 1008 when more messages are under way than there are credits, 1009 when one is larger than a body may be, 1012
     when the service stops. What was not answered by then may have been accepted or not.
@@ -41,7 +42,7 @@ async def feed(socket: WebSocket) -> None:
     require_same_origin(socket)
     await socket.accept()
     try:
-        await Conversation(socket, socket.app.state.service).hold()
+        await Conversation(socket, socket.app.state.service, learn).hold()
     except* WebSocketDisconnect:
         pass
 
@@ -52,11 +53,13 @@ class Conversation:
     Args:
         socket: accepted.
         service: that learns what is sent.
+        learn: how.
     """
 
-    def __init__(self, socket: WebSocket, service: Service) -> None:
+    def __init__(self, socket: WebSocket, service: Service, learn: str) -> None:
         self._socket = socket
         self._service = service
+        self._learn = learn
         self._messages: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._under_way = self._size = 0
         self._room = asyncio.Event()
@@ -109,7 +112,7 @@ class Conversation:
         try:
             await self._socket.app.state.access.admit(self._socket.scope)
             require_feeding(self._service)
-            return (await run_in_threadpool(accept_message, self._service, raw)).model_dump()
+            return (await run_in_threadpool(accept_message, self._service, raw, self._learn)).model_dump()
         except Problem as problem:
             wait = (problem.headers or {}).get("Retry-After")
             return problem.content() | ({} if wait is None else {"retry_after": int(wait)})

@@ -113,13 +113,13 @@ def accepted(service):
     return service.status().accepted
 
 
-def waiting(address, chunks, **options):
+def waiting(address, chunks, learn="gradient", **options):
     """Acknowledgements of chunks, by the client that waits."""
-    with Client(address, **options) as client, client.stream() as stream:
+    with Client(address, **options) as client, client.stream(learn=learn) as stream:
         return list(stream.feed_all(chunks))
 
 
-def awaited(address, chunks, **options):
+def awaited(address, chunks, learn="gradient", **options):
     """Acknowledgements of chunks, by the client that is awaited, from an asynchronous iterator."""
 
     async def coming():
@@ -128,7 +128,7 @@ def awaited(address, chunks, **options):
             yield chunk
 
     async def acknowledged():
-        async with AsyncClient(address, **options) as client, client.stream() as stream:
+        async with AsyncClient(address, **options) as client, client.stream(learn=learn) as stream:
             return [each async for each in stream.feed_all(coming())]
 
     return asyncio.run(acknowledged())
@@ -166,6 +166,16 @@ def test_chunks_are_acknowledged_in_their_order(service, accepted, data, feed_al
     acknowledged = feed_all(service.url, chunks)
     require_learned_once(service, accepted, acknowledged, chunks)
     assert not any(each.repeated for each in acknowledged)
+
+
+@both
+def test_in_one_step_each(service, data, feed_all):
+    """Every frame is then an event of its own."""
+    rest(service)
+    before = service.status().seq
+    feed_all(service.url, chunks_of(data, [3, 4]), learn="exact")
+    rest(service)
+    assert service.status().seq - before == 7
 
 
 @both

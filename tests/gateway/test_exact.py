@@ -1,6 +1,10 @@
 """Frames that are learned in one step, through the service."""
 
+import json
+
 import numpy as np
+import pytest
+from starlette.websockets import WebSocketDisconnect
 
 from ffstream import Stream
 from ffstream.schedule import Schedule
@@ -32,6 +36,27 @@ def test_a_frame_shown_once_is_known(gateway, frames):
     app.close()
     app = gateway.open().settle()
     assert layers.items() <= app.digests.items()
+
+
+def test_over_a_websocket(gateway, frames):
+    """The whole conversation, and another key than the same bytes learned bit by bit."""
+    x, y = frames
+    app = gateway.open()
+    message = json.dumps({"frames": x[:2].tolist(), "labels": [int(label) for label in y[:2]], "key": "a"})
+    with app.http.websocket_connect("/feed?learn=exact") as socket:
+        socket.receive_json()
+        for repeated in (False, True):
+            socket.send_text(message)
+            assert socket.receive_json()["repeated"] is repeated
+    with app.http.websocket_connect("/feed") as socket:
+        socket.receive_json()
+        socket.send_text(message)
+        assert socket.receive_json()["type"] == "urn:ffstream:problem:idempotency-key"
+    with pytest.raises(WebSocketDisconnect), app.http.websocket_connect("/feed?learn=slowly"):
+        pass
+    app.settle()
+    assert [each.event.exact for each in app.events("wake")] == [True, True]
+    assert app.classify(x[1:2]).json()["labels"] == [int(y[1])]
 
 
 def test_what_cannot_be_learned_in_one_step_is_refused(gateway, frames):

@@ -9,6 +9,7 @@ import pytest
 from ffstream import Schedule
 from ffstream.errors import ConfigError
 from ffstream_gateway.app import create_app
+from ffstream_gateway.folder import NETWORK
 
 
 def test_goes_on_where_it_was(gateway, frames):
@@ -186,6 +187,44 @@ def test_defaults_contradict_nothing(gateway):
 def test_a_network_of_another_precision(gateway):
     gateway.open(precision="bfloat16").close()
     assert gateway.open().settle().stream.config.layer.precision == "bfloat16"
+
+
+def test_a_network_with_more_than_settings_say(gateway, frames):
+    """A table takes what the configuration does; it is served, and found again."""
+    table = {"hardware": 7, "box": {"kind": "unknown", "strength": 0.3}, "layer": {"blocks": 4, "rate": 0.05}}
+    app = gateway.open(network=table)
+    config = app.stream.config
+    assert (config.hardware, config.box.strength, config.layer.blocks, config.layer.rate) == (7, 0.3, 4, 0.05)
+    assert config.units == (40, 40)
+    app.accepted(*frames)
+    assert app.settle().get("/status")["frames"] == len(frames[0])
+    app.close()
+    assert gateway.open(network={"layer": {"blocks": 4}}).stream.config == config
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"units": [40]}, "setting network: got units, which is a setting by itself"),
+        ({"layer": {"precision": "bfloat16"}}, "setting network: got precision, which is a setting by itself"),
+        ({"colour": 1}, "unknown names .'colour'."),
+        ({"layer": {"colour": 1}}, "colour"),
+        ({"layer": {"blocks": 50}}, "blocks: got 50, but a layer has 40 units"),
+        ({"layer": "wide"}, "network configuration: "),
+        ({"hardware": -1}, "hardware: got -1"),
+    ],
+)
+def test_a_table_that_will_not_do_leaves_nothing_behind(gateway, table, message):
+    with pytest.raises(ConfigError, match=message):
+        create_app(gateway.settings(network=table))
+    assert not (gateway.folder / NETWORK).exists()
+
+
+def test_a_table_that_contradicts_the_folder(gateway):
+    gateway.open(network={"layer": {"blocks": 2}}).close()
+    gateway.open().close()
+    with pytest.raises(ConfigError, match=r"^setting network: got .* has another one"):
+        create_app(gateway.settings(network={"layer": {"blocks": 4}}))
 
 
 def test_a_data_set_that_contradicts_the_folder(gateway):

@@ -1,11 +1,19 @@
 """Commands that bring something to learn."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ffstream_gateway.commands.shell import DATASETS, HERE, AsJson, Key, Url, datasets, fail, say
+
+
+class Learn(StrEnum):
+    """How frames are learned: bit by bit with their micro-batch, or each in one step."""
+
+    GRADIENT = "gradient"
+    EXACT = "exact"
 
 
 def feed(
@@ -16,6 +24,7 @@ def feed(
     limit: Annotated[int | None, typer.Option(min=1, help="Frames in all; of a video, clips.")] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames in a request.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    learn: Annotated[Learn, typer.Option(help="exact: every frame by itself, known at once.")] = Learn.GRADIENT,
     video: Annotated[str | None, typer.Option(metavar="FILE|CAMERA", help="To feed instead, clip by clip.")] = None,
     given: Annotated[int | None, typer.Option("--label", min=0, help="What is to be seen in all of the video.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Lines SECONDS,LABEL: what is to be seen in it from when on.")] = None,
@@ -43,7 +52,7 @@ def feed(
     with Client(url, key=key) as client:
         before = client.status()
         require_fit(data, before, client.url)
-        fed = bars.feed(client, data, data.order(passes, seed)[:limit], chunk, before)
+        fed = bars.feed(client, data, data.order(passes, seed)[:limit], chunk, before, learn.value)
     accuracy = f"prequential accuracy {percent(fed.accuracy)} of the last 500"
     say(fed, as_json, [f"learned {fed.frames} frames in {fed.seconds:.1f} s; {accuracy}"])
 

@@ -62,6 +62,9 @@ def serve(
     standardize: Annotated[bool | None, typer.Option(help="Scale the columns of a table by what is seen of them.")] = None,
     ticks: Annotated[str | None, typer.Option(help="Steps of a recurrent network on a frame. [never]")] = None,
     clip: Annotated[int | None, typer.Option(help="Pictures in a frame; they are its ticks. [1]")] = None,
+    network: Annotated[
+        str | None, typer.Option(help='More of a new network, as NetworkConfig has it, like {"layer": {"blocks": 4}}. [{}]')
+    ] = None,
     every: Annotated[str | None, typer.Option(help="Labelled frames between two sleeps, or never. [125]")] = None,
     idle: Annotated[str | None, typer.Option(help="Seconds without frames before an owed sleep, or never. [5]")] = None,
     dreams_per_frame: Annotated[float | None, typer.Option(help="Negatives for every labelled frame. [1]")] = None,
