@@ -1,5 +1,6 @@
 """The front door: a stream whose layers run as Ray actors, on this machine or on the cluster that RAY_ADDRESS names."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from ffstream.actors.crew import Crew
 from ffstream.actors.joined import JoinedRay, address, namespace_of
 from ffstream.actors.local import LocalRay
 from ffstream.actors.placement import Placement, Seats
-from ffstream.actors.shared import Share
+from ffstream.actors.shared import Runs, Share
 from ffstream.config import NetworkConfig
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
@@ -54,22 +55,19 @@ def open_stream(
     folder = folder.absolute()
     journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
     snapshots = folder / SNAPSHOTS
+    runs: Callable[[], Runs] = LocalRay
     seats = None
-    if cluster is None:
-        ray = Share(LocalRay)
-    else:
+    if cluster is not None:
         namespace = namespace_of(folder)
-        ray, seats = Share(partial(JoinedRay, cluster, namespace, node_ip)), Seats(placement, config.depth, namespace)
+        seats, runs = Seats(placement, config.depth, namespace), partial(JoinedRay, cluster, namespace, node_ip)
+    ray = Share(runs, lambda: crew.forget())
     crew = Crew(config, journal.path, snapshots, ray.check, seats)
 
     def open_chain(start: Manifest | None) -> RayChain:
-        if ray.open():
-            crew.forget()
+        ray.open()
         return RayChain(crew, start)
 
     def closing() -> None:
-        if ray.renewed():
-            crew.forget()
         crew.close()
         ray.close()
 

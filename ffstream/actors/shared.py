@@ -31,25 +31,31 @@ class Runs(Protocol):
 
 
 class SharedRay:
-    """Who has a share in the Ray of this program, who is using it, and how many times it was opened."""
+    """Who has a share in the Ray of this program, and who is using it."""
 
     def __init__(self) -> None:
-        self.opened = 0
         self._changed = threading.Condition()
         self._shares: set[Share] = set()
         self._using: set[Share] = set()
         self._runs: Runs
         self._thread: ThreadPoolExecutor
 
-    def use(self, share: "Share", make: Callable[[], Runs]) -> None:
-        """Have it run, once nobody uses one that has failed; the first to have a share says what Ray it is."""
+    def use(self, share: "Share") -> None:
+        """Have it run, once nobody uses one that has failed; the first to have a share says what Ray it is.
+
+        Before it is opened all forget what they know of another: a new Ray gives out the same numbers again, and who lets go of
+        an actor of the old one would let go of another's of the new.
+        """
         with self._changed:
             if not self._shares:
-                self._runs, self._thread = make(), ThreadPoolExecutor(1, "ray")
+                self._runs, self._thread = share.make(), ThreadPoolExecutor(1, "ray")
             self._shares.add(share)
             self._stop_using(share)
             self._changed.wait_for(lambda: not (self._using and self._runs.lost()), COME_WITHIN)
-            self.opened += self._thread.submit(self._runs.open).result()
+            if self._runs.lost():
+                for each in self._shares:
+                    each.forget()
+                self._thread.submit(self._runs.open).result()
             self._using.add(share)
             self._changed.notify_all()
 
@@ -79,25 +85,19 @@ class Share:
 
     Args:
         make: gives the Ray that it is to be, when this is the first share.
+        forget: called before another Ray is opened: all that this stream knows of the one before is gone.
     """
 
-    def __init__(self, make: Callable[[], Runs]) -> None:
-        self._make, self._seen = make, -1
+    def __init__(self, make: Callable[[], Runs], forget: Callable[[], None]) -> None:
+        self.make, self.forget = make, forget
 
-    def open(self) -> bool:
-        """Have Ray run; whether it is another one than when this was opened last.
+    def open(self) -> None:
+        """Have Ray run.
 
         Raises:
             ChainError: when it does not start, or there is nothing to join.
         """
-        OF_THE_PROGRAM.use(self, self._make)
-        renewed = self.renewed()
-        self._seen = OF_THE_PROGRAM.opened
-        return renewed
-
-    def renewed(self) -> bool:
-        """Whether Ray was opened since this was."""
-        return self._seen != OF_THE_PROGRAM.opened
+        OF_THE_PROGRAM.use(self)
 
     def check(self) -> None:
         """Make sure that Ray is well.

@@ -1,7 +1,11 @@
 """Where an application is, below the address of the service."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+MODEL_OF = re.compile(r"^/models/[^/]+(?=/)")
+"""The beginning of a path that names its model."""
 
 
 def route_path(scope: Mapping[str, Any]) -> str:

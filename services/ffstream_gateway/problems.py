@@ -27,6 +27,7 @@ from ffstream.errors import (
     UnknownFrameError,
     UnknownSnapshotError,
 )
+from ffstream_gateway.mounted import MODEL_OF
 from ffstream_gateway.request_ids import HEADER, request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,7 +36,7 @@ PLACE = re.compile(r"^((?:line \d+: )?\w+(?:\[\d+\])*): ")
 KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 """Stable names for the refusals that come from the framework."""
 
-INFERENCE = re.compile(r"(/models/[^/]+)?/v2(/|$)")
+INFERENCE = re.compile(r"/v2(/|$)")
 """Where clients of the Open Inference Protocol ask: they look for the member ``error`` of a refusal."""
 
 FRAMES: dict[type[FrameError], tuple[int, str]] = {
@@ -104,7 +105,7 @@ class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
     def answer(self, path: str) -> JSONResponse:
         """The refusal as an HTTP answer to who asked for ``path``."""
         content = self.content()
-        if INFERENCE.match(path):
+        if INFERENCE.match(MODEL_OF.sub("", path)):
             content["error"] = self.detail
         return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 

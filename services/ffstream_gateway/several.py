@@ -14,11 +14,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from ffstream.errors import ConfigError
+from ffstream_gateway import traces
 from ffstream_gateway.app import create_app
 from ffstream_gateway.problems import Problem
 from ffstream_gateway.service import MODEL
@@ -77,7 +77,7 @@ def _settings_of(settings: Settings, name: str, table: Mapping[str, Any]) -> Set
         raise ConfigError("; ".join(tell(each, place) for each in error.errors())) from error
 
 
-def create_service(settings: Settings) -> Starlette:
+def create_service(settings: Settings) -> FastAPI:
     """An application of all models that the settings name, or of one.
 
     Raises:
@@ -88,13 +88,13 @@ def create_service(settings: Settings) -> Starlette:
         app.state.models = apps
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for app in apps.values():
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield
 
-    service = Starlette(routes=_routes(apps), lifespan=lifespan)
+    service = FastAPI(routes=_routes(apps), openapi_url=None, lifespan=lifespan, telemetry=traces.telemetry())
     service.state.models = apps
     return service
 

@@ -23,7 +23,7 @@ import ffstream
 from ffstream.outcome import Learned, Published
 from ffstream.stream.events import Recorded, Wake
 from ffstream.stream.journal import FrameRange
-from ffstream_gateway.mounted import route_path
+from ffstream_gateway.mounted import MODEL_OF
 
 NAME = "ffstream"
 ENDLESS = frozenset({"/events", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
@@ -46,7 +46,8 @@ def telemetry() -> TelemetryConfig:
 
 
 def _is_endless(scope: MutableMapping[str, Any]) -> bool:
-    return route_path(scope) in ENDLESS
+    path: str = MODEL_OF.sub("", scope["path"])
+    return path in ENDLESS
 
 
 def part(name: str) -> AbstractContextManager[Span]:

@@ -45,14 +45,26 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Pretended:
     return Pretended()
 
 
-def shares(pretended: Pretended, count: int) -> list[Share]:
-    return [Share(lambda: pretended) for _ in range(count)]
+class Stream:
+    """What has a share, and counts how often it was told to forget."""
+
+    def __init__(self, pretended: Pretended) -> None:
+        self.forgot = 0
+        self.share = Share(lambda: pretended, self.forget)
+
+    def forget(self) -> None:
+        self.forgot += 1
 
 
-def test_the_first_opens_it_and_the_last_closes_it(pretended: Pretended) -> None:
-    first, second = shares(pretended, 2)
-    assert first.open()
-    assert second.open()
+@pytest.fixture
+def streams(pretended: Pretended) -> tuple[Stream, Stream]:
+    return Stream(pretended), Stream(pretended)
+
+
+def test_the_first_opens_it_and_the_last_closes_it(pretended: Pretended, streams: tuple[Stream, Stream]) -> None:
+    first, second = (each.share for each in streams)
+    first.open()
+    second.open()
     first.close()
     second.check()
     assert pretended.done == ["open"]
@@ -60,66 +72,72 @@ def test_the_first_opens_it_and_the_last_closes_it(pretended: Pretended) -> None
     assert pretended.done == ["open", "close"]
 
 
-def test_who_comes_later_begins_anew(pretended: Pretended) -> None:
-    first, later = shares(pretended, 2)
-    first.open()
-    first.close()
-    assert later.open()
-    later.close()
+def test_who_comes_later_begins_anew(pretended: Pretended, streams: tuple[Stream, Stream]) -> None:
+    for each in streams:
+        each.share.open()
+        each.share.close()
     assert pretended.done == ["open", "close"] * 2
 
 
-def test_a_share_that_was_never_opened_closes_nothing(pretended: Pretended) -> None:
-    first, never = shares(pretended, 2)
-    first.open()
-    never.close()
+def test_a_share_that_was_never_opened_closes_nothing(pretended: Pretended, streams: tuple[Stream, Stream]) -> None:
+    first, never = streams
+    first.share.open()
+    never.share.close()
     assert pretended.done == ["open"]
 
 
-def test_who_comes_back_to_a_ray_that_is_well_has_the_same(pretended: Pretended) -> None:
-    first, second = shares(pretended, 2)
-    first.open()
-    second.open()
-    assert not first.open()
+def test_who_comes_back_to_a_ray_that_is_well_forgets_nothing(pretended: Pretended, streams: tuple[Stream, Stream]) -> None:
+    first, second = streams
+    first.share.open()
+    second.share.open()
+    before = first.forgot
+    first.share.open()
     assert pretended.done == ["open"]
+    assert (first.forgot, second.forgot) == (before, 0)
 
 
-def test_another_is_made_when_all_have_come(pretended: Pretended) -> None:
-    """The first one waits; nobody is in a call to the Ray that is replaced."""
-    first, second = shares(pretended, 2)
-    first.open()
-    second.open()
+def test_another_is_made_when_all_have_come(pretended: Pretended, streams: tuple[Stream, Stream]) -> None:
+    """The first one waits; nobody is in a call to the Ray that is replaced, and nobody knows of it any more."""
+    first, second = streams
+    first.share.open()
+    second.share.open()
+    before = first.forgot
     pretended.runs = False
     with pytest.raises(ChainError):
-        first.check()
+        first.share.check()
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(first.open)
+        waiting = pool.submit(first.share.open)
         assert not waiting.done()
         assert pretended.done == ["open"]
-        assert second.open()
-        assert waiting.result(10)
+        second.share.open()
+        waiting.result(10)
     assert pretended.done == ["open", "open"]
+    assert (first.forgot - before, second.forgot) == (1, 1)
     assert len(pretended.threads) == 1
 
 
-def test_nobody_waits_for_those_that_have_given_up(pretended: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, given_up = shares(pretended, 2)
-    first.open()
-    given_up.open()
+def test_nobody_waits_for_those_that_have_given_up(
+    pretended: Pretended, streams: tuple[Stream, Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, given_up = streams
+    first.share.open()
+    given_up.share.open()
     pretended.runs = False
     monkeypatch.setattr(shared, "COME_WITHIN", 0.1)
-    assert first.open()
-    assert given_up.renewed()
+    first.share.open()
+    assert pretended.done == ["open", "open"]
+    assert given_up.forgot == 1
 
 
-def test_a_ray_that_does_not_start_is_tried_again(pretended: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
-    (share,) = shares(pretended, 1)
-
+def test_a_ray_that_does_not_start_is_tried_again(
+    pretended: Pretended, streams: tuple[Stream, Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails() -> bool:
         raise ChainError("no")
 
     with monkeypatch.context() as broken:
         broken.setattr(pretended, "open", fails)
         with pytest.raises(ChainError, match="no"):
-            share.open()
-    assert share.open()
+            streams[0].share.open()
+    streams[0].share.open()
+    assert pretended.done == ["open"]

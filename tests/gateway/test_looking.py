@@ -189,6 +189,7 @@ def test_every_route_is_documented(document):
         ("GET", "/schedule"),
         ("PUT", "/schedule"),
         ("GET", "/status"),
+        ("GET", "/models"),
         ("POST", "/snapshots"),
         ("GET", "/snapshots"),
         ("POST", "/snapshots/{seq}/restore"),

@@ -117,7 +117,7 @@ def test_wrong_values_in_the_environment(monkeypatch, name, value):
     ("text", "said"),
     [
         ("colour = 1", "colour"),
-        ("[network]\ninputs = 5", "network"),
+        ("[layers]\ninputs = 5", "layers"),
         ("port = 'http'", "port"),
         ("units = [40, 'x']", "units"),
         ("port = ", "own.toml"),
