@@ -13,10 +13,10 @@ import pytest
 import uvicorn
 
 from ffstream.client import Client
-from ffstream_gateway.app import create_app
 from ffstream_gateway.keys import Scope, add
 from ffstream_gateway.listen import Server
 from ffstream_gateway.settings import Settings
+from ffstream_gateway.several import create_service
 
 api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[browser]'")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,7 +39,7 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        config = uvicorn.Config(create_app(self.settings), port=self.port, log_level="warning")
+        config = uvicorn.Config(create_service(self.settings), port=self.port, log_level="warning")
         self.server = Server(config)
         self._thread = threading.Thread(target=self.server.run, daemon=True)
         self._thread.start()
@@ -299,6 +299,22 @@ def test_what_is_no_picture_is_said(browser, no_settings, tmp_path, flags, feed,
         for part in ("#draw", "#frames-note", "#fields-note"):
             visited.has(part, said)
         assert visited.page.locator("#frames canvas").count() == 0
+        assert visited.complaints == []
+    finally:
+        served.stop()
+
+
+def test_every_model_has_a_page_that_leads_to_the_others(browser, no_settings, tmp_path):
+    served = Served(tmp_path / "data", models={"left": {}, "right": {"classes": 4}})
+    try:
+        visited = Opened(browser.new_context(), served.url)
+        visited.has("#network", "10 labels")
+        assert visited.page.locator("#models [aria-current]").inner_text() == "left"
+        visited.page.click("#models a:has-text('right')")
+        visited.page.wait_for_url(f"{served.url}/models/right/")
+        visited.has("#network", "4 labels")
+        visited.has("#state", "ready")
+        assert visited.page.locator("#models [aria-current]").inner_text() == "right"
         assert visited.complaints == []
     finally:
         served.stop()
