@@ -18,6 +18,11 @@ from ffstream.client.sockets import named, options
 from ffstream.client.under_way import Chunk, Connect, Hear, Pause, Send, Take, UnderWay
 
 
+def path_of(learn: str) -> str:
+    """Where frames go that are to be learned like this."""
+    return "/feed" if learn == "gradient" else f"/feed?learn={learn}"
+
+
 class FeedStream:
     """Feeds over a WebSocket, with as many messages under way as the service allows.
 
@@ -32,7 +37,7 @@ class FeedStream:
 
     def __init__(self, line: Line, key: str | None = None, learn: str = "gradient") -> None:
         self._line = line
-        self._path = "/feed" if learn == "gradient" else f"/feed?learn={learn}"
+        self._path = path_of(learn)
         self._under_way = UnderWay(key or new_key(), line.patience)
         self._open = ExitStack()
         self._socket: ClientConnection
@@ -101,7 +106,7 @@ class AsyncFeedStream:
 
     def __init__(self, line: Line, key: str | None = None, learn: str = "gradient") -> None:
         self._line = line
-        self._path = "/feed" if learn == "gradient" else f"/feed?learn={learn}"
+        self._path = path_of(learn)
         self._under_way = UnderWay(key or new_key(), line.patience)
         self._open = AsyncExitStack()
         self._socket: AsyncConnection

@@ -12,17 +12,9 @@ import pytest
 from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.client import Client
 from ffstream.datasets import load
+from tests.cli.test_serve import interrupt, url
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "60,60", "--idle", "never", "--drift", "never"]
-
-
-def url(run):
-    end = time.monotonic() + 60
-    while not run.said.endswith("\n"):
-        assert run.popen.poll() is None, run.complained
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return run.said.split()[-1]
 
 
 def until(condition):
@@ -86,8 +78,7 @@ def test_a_machine_that_is_lost(ffstream, tmp_path, undisturbed):
         assert accepted == 300
         client.feed(data.x[accepted:600], data.y[accepted:600])
         until(lambda: client.status().through == 600)
-    os.kill(again.popen.pid, signal.SIGINT)
-    assert again.wait() == 0, again.complained
+    interrupt(again)
     assert again.complained == ""
     assert newest(new) == undisturbed(data.x, data.y)
     assert states(tmp_path / "archive")[-1]["snapshot"] == newest(new)[0], "the end is archived"

@@ -1,8 +1,6 @@
 """What a running service logs: one record a line, with the request and the event that it belongs to."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,17 +9,9 @@ import httpx2
 
 from ffstream.client import Client
 from ffstream.datasets import load
+from tests.cli.test_serve import interrupt, url
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "40,40", "--log-level", "info"]
-
-
-def url(run):
-    end = time.monotonic() + 60
-    while not run.said.endswith("\n"):
-        assert run.popen.poll() is None, run.complained
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return run.said.split()[-1]
 
 
 def fed(run, frames=60):
@@ -35,8 +25,7 @@ def fed(run, frames=60):
         while client.status().through < frames:
             assert time.monotonic() < end
             time.sleep(0.02)
-    os.kill(run.popen.pid, signal.SIGINT)
-    assert run.wait() == 0, run.complained
+    interrupt(run)
     return run.complained.splitlines()
 
 
