@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import ray
 
 from ffstream.actors.dreamer_actor import DreamerActor
@@ -30,8 +31,10 @@ START_WITHIN = 120.0
 FOLLOW_WITHIN = 30.0
 LOOK_EVERY = 1.0
 NAMED_WITHIN = 60.0
+LEAVE_WITHIN = 1.0
 """Seconds: until an actor without a sign of life is replaced, for an actor to start, from one to the next (they start
-together), between two looks at Ray meanwhile, and for the cluster to give out a name that another service had."""
+together), between two looks at Ray meanwhile, for the cluster to give out a name that another service had, and for actors to
+end by themselves."""
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +95,11 @@ class Crew:
             self.seats.forget()
 
     def close(self) -> None:
-        """End all, also those that hang."""
+        """End all, also those that hang. Ray is asked first: it tells the terminal of workers that die on their own."""
+        for part in self.parts.values():
+            ray.kill(part)
+        pids = set(self.pids.values())
+        psutil.wait_procs([each for each in psutil.process_iter() if each.pid in pids], timeout=LEAVE_WITHIN)
         for name in list(self.parts):
             self._dismiss(name)
         if self.seats is not None:

@@ -47,7 +47,7 @@ def namespace_of(folder: Path) -> str:
 
 
 class JoinedRay:
-    """Joins a cluster, unless the program takes part in one already.
+    """A cluster's Ray, where the program takes part in none already.
 
     Args:
         address: of the cluster's control server.
@@ -60,17 +60,12 @@ class JoinedRay:
         self._joined = False
         self._raylet: psutil.Process | None = None
 
-    def open(self) -> bool:
-        """Join when the program has not, or has lost its node.
-
-        Returns:
-            Whether it had to.
+    def open(self) -> None:
+        """Join, after leaving a node that was lost.
 
         Raises:
             ChainError: when there is no cluster, or no node on this machine.
         """
-        if not self.lost():
-            return False
         self.close()
         where: dict[str, Any] = {} if self.node_ip is None else {"_node_ip_address": self.node_ip}
         try:
@@ -80,7 +75,6 @@ class JoinedRay:
             raise ChainError(f"the cluster at {self.address} cannot be joined: {error}") from error
         self._joined = True
         self._raylet = _raylet(ray.get_runtime_context().get_node_id())
-        return True
 
     def check(self) -> None:
         """Make sure that the node is there through which this program takes part.

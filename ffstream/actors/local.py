@@ -36,24 +36,19 @@ GRACE = 1.0
 
 
 class LocalRay:
-    """Starts a Ray of its own, unless the program has one already."""
+    """A Ray of this program's own, where it has none already."""
 
     def __init__(self) -> None:
         self._folder: str | None = None
         self._watches: list[Watch] = []
         self._family: set[psutil.Process] = set()
 
-    def open(self) -> bool:
-        """Start Ray when it does not run, or has lost a server; a few seconds. It dies with the thread that calls this.
-
-        Returns:
-            Whether it had to be started.
+    def open(self) -> None:
+        """Start Ray, after what is left of one before; a few seconds. It dies with the thread that calls this.
 
         Raises:
             ChainError: when it does not start.
         """
-        if not self.lost():
-            return False
         self.close()
         place = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_PLACE else "/tmp"
         _sweep(Path(place))
@@ -66,7 +61,6 @@ class LocalRay:
         except Exception as error:
             self.close()
             raise ChainError(f"Ray does not start: {error}") from error
-        return True
 
     def lost(self) -> bool:
         """Whether Ray does not run, or has lost a server."""

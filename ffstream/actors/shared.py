@@ -17,8 +17,8 @@ COME_WITHIN = 30.0
 class Runs(Protocol):
     """A Ray that can be started or joined, as :class:`~ffstream.actors.local.LocalRay`."""
 
-    def open(self) -> bool:
-        """Have it run; whether it had to be started or joined."""
+    def open(self) -> None:
+        """Start or join it; what is left of one before goes first."""
 
     def lost(self) -> bool:
         """Whether it does not run, or not well."""

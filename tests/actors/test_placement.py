@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from ffstream import NetworkConfig
 from ffstream.actors import Placement, open_stream
 from ffstream.actors.crew import Crew
 from ffstream.actors.joined import JoinedRay, address, namespace_of
 from ffstream.actors.placement import Seats
+from ffstream.actors.shared import Share
 from ffstream.errors import ChainError, ConfigError
 from ffstream.stream.sqlite_journal import SqliteJournal
 
@@ -70,11 +72,11 @@ def test_a_folder_keeps_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ray_runs")
 def test_a_program_that_takes_part_in_a_cluster_already_stays_in_it() -> None:
-    joined = JoinedRay("127.0.0.1:1", "name")
-    assert not joined.open()
-    joined.check()
-    joined.close()
-    assert not joined.open()
+    share = Share(lambda: JoinedRay("127.0.0.1:1", "name"), lambda: None)
+    share.open()
+    share.check()
+    share.close()
+    assert ray.is_initialized()
 
 
 @pytest.fixture

@@ -18,13 +18,10 @@ class Pretended:
         self.done: list[str] = []
         self.threads: set[int] = set()
 
-    def open(self) -> bool:
+    def open(self) -> None:
         self.threads.add(threading.get_ident())
-        opened = not self.runs
         self.runs = True
-        if opened:
-            self.done.append("open")
-        return opened
+        self.done.append("open")
 
     def lost(self) -> bool:
         return not self.runs
@@ -132,7 +129,7 @@ def test_nobody_waits_for_those_that_have_given_up(
 def test_a_ray_that_does_not_start_is_tried_again(
     pretended: Pretended, streams: tuple[Stream, Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails() -> bool:
+    def fails() -> None:
         raise ChainError("no")
 
     with monkeypatch.context() as broken:
