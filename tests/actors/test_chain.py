@@ -3,7 +3,6 @@
 import collections
 import os
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ffstream.errors import ChainError, GapError
 from ffstream.fast_weights import FastWeights
 from ffstream.message import Batch, Position
 from ffstream.polarity import Phase, Polarity
+from tests.patience import until
 
 pytestmark = pytest.mark.usefixtures("ray_runs")
 
@@ -253,10 +253,7 @@ def test_close_leaves_no_actor(tmp_path: Path) -> None:
     stream = open_stream(CONFIG, SCHEDULE, folder=tmp_path)
     pids = set(stream.chain.crew.pids.values())
     stream.close()
-    end = time.monotonic() + 10
-    while pids & set(psutil.pids()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not pids & set(psutil.pids())
+    until(lambda: not pids & set(psutil.pids()), 10)
 
 
 @pytest.mark.parametrize("format", [torch.float32, torch.bfloat16])

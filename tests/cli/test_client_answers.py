@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from ffstream_gateway import last_drift, look_models, models, sequences
 from ffstream_gateway.child import Child
 from tests.cli.test_client import Awaited
 from tests.cli.test_serve import rest
+from tests.patience import until
 
 ANSWERS = [
     (models.Accepted, client.Accepted),
@@ -48,10 +48,7 @@ def test_the_same_members(model, known):
 
 def whole(client, seq):
     """Wait until a snapshot is whole."""
-    end = time.monotonic() + 30
-    while seq not in [each.seq for each in client.snapshots()]:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: seq in [each.seq for each in client.snapshots()], 30)
 
 
 @pytest.mark.parametrize("make", [client.Client, Awaited], ids=["sync", "async"])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ffstream_gateway.bench import Measured
 from ffstream_gateway.child import Child
 from tests.cli.answers import STATUS
 from tests.cli.test_serve import FLAGS, interrupt, rest, url
+from tests.patience import until
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,8 @@ def ask(ffstream, client):
 
 def lines_until(run, number):
     """The first lines that a command says which does not end by itself."""
-    end = time.monotonic() + 30
-    while run.said.count("\n") < number:
-        assert run.popen.poll() is None, run.complained
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: run.said.count("\n") >= number or run.popen.poll() is not None, 30)
+    assert run.popen.poll() is None, run.complained
     return run.said.splitlines()[:number]
 
 

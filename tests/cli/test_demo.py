@@ -2,10 +2,11 @@
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
+
+from tests.patience import until
 
 QUICK = ["demo", "--chain", "in-process", "--passes", "1"]
 
@@ -14,16 +15,9 @@ def family(run):
     return psutil.Process(run.popen.pid).children(recursive=True)
 
 
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
 def test_demo_learns_and_leaves_nothing(ffstream, tmp_path):
     run = ffstream(*QUICK)
-    wait_for(lambda: family(run))
+    until(lambda: family(run), 60)
     children = family(run)
     assert run.wait(120) == 0, run.complained
     assert run.complained == ""
@@ -42,7 +36,7 @@ def test_demo_learns_and_leaves_nothing(ffstream, tmp_path):
 )
 def test_interrupted_demo_leaves_nothing(ffstream, tmp_path, said, sent):
     run = ffstream("demo", "--chain", "in-process", "--passes", "20")
-    wait_for(lambda: family(run) and said in run.said)
+    until(lambda: family(run) and said in run.said, 60)
     children = family(run)
     os.kill(run.popen.pid, sent)
     assert run.wait() == 130, run.complained
@@ -53,7 +47,7 @@ def test_interrupted_demo_leaves_nothing(ffstream, tmp_path, said, sent):
 
 def test_demo_shows_why_its_service_died(ffstream, tmp_path):
     run = ffstream("demo", "--chain", "in-process", "--passes", "20")
-    wait_for(lambda: "learned 2" in run.said)
+    until(lambda: "learned 2" in run.said, 60)
     family(run)[0].kill()
     assert run.wait() == 1
     assert "the service has died (exit code -9)" in run.complained

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,9 @@ from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.client import Client
 from ffstream.datasets import load
 from tests.cli.test_serve import interrupt, url
+from tests.patience import until
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "60,60", "--idle", "never", "--drift", "never"]
-
-
-def until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def newest(folder):
@@ -58,9 +51,9 @@ def test_a_machine_that_is_lost(ffstream, tmp_path, undisturbed):
     with Client(url(lost)) as client:
         client.ready(30)
         client.feed(data.x[:300], data.y[:300])
-        until(lambda: client.status().through == 300)
+        until(lambda: client.status().through == 300, 60)
         seq = client.snapshot().seq
-        until(lambda: [each for each in states(tmp_path / "archive") if each["snapshot"] == seq])
+        until(lambda: [each for each in states(tmp_path / "archive") if each["snapshot"] == seq], 60)
         client.feed(data.x[300:400], data.y[300:400])
     os.kill(lost.popen.pid, signal.SIGKILL)
     lost.wait()
@@ -77,7 +70,7 @@ def test_a_machine_that_is_lost(ffstream, tmp_path, undisturbed):
         accepted = client.status().accepted
         assert accepted == 300
         client.feed(data.x[accepted:600], data.y[accepted:600])
-        until(lambda: client.status().through == 600)
+        until(lambda: client.status().through == 600, 60)
     interrupt(again)
     assert again.complained == ""
     assert newest(new) == undisturbed(data.x, data.y)

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import time
 
 import httpx2
 
 from ffstream.client import Client
 from ffstream.datasets import load
 from tests.cli.test_serve import interrupt, url
+from tests.patience import until
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "40,40", "--log-level", "info"]
 
@@ -21,10 +21,7 @@ def fed(run, frames=60):
         client.ready(60)
         body = {"frames": data.x[:frames].tolist(), "labels": data.y[:frames].tolist()}
         assert httpx2.post(f"{where}/feed", json=body, headers={"X-Request-ID": "mine"}).status_code == 202
-        end = time.monotonic() + 60
-        while client.status().through < frames:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: client.status().through >= frames, 60)
     interrupt(run)
     return run.complained.splitlines()
 

@@ -12,16 +12,14 @@ from websockets.sync.client import connect
 from ffstream.client import Client, Frame, Snapshot
 from ffstream.client.answers import read
 from ffstream.datasets import load
+from tests.patience import until
 
 FLAGS = ["serve", "--chain", "in-process", "--port", "0", "--units", "100,100"]
 
 
 def url(run):
-    end = time.monotonic() + 60
-    while not run.said.endswith("\n"):
-        assert run.popen.poll() is None, run.complained
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: run.said.endswith("\n") or run.popen.poll() is not None, 60)
+    assert run.popen.poll() is None, run.complained
     return run.said.split()[-1]
 
 
@@ -52,9 +50,8 @@ def test_serve_goes_on_where_it_was_stopped(ffstream):
     second = ffstream(*FLAGS)
     with Client(url(second)) as client:
         client.ready(60)
-        end = time.monotonic() + 60
-        while (status := client.status()).frames < last and time.monotonic() < end:
-            time.sleep(0.05)
+        until(lambda: client.status().frames >= last, 60)
+        status = client.status()
         assert (status.accepted, status.frames) == (last, last)
         assert status.labelled == last
     interrupt(second)
@@ -120,10 +117,12 @@ def ask(ffstream):
 
 def rest(client):
     """Wait until everything accepted is learned."""
-    end = time.monotonic() + 30
-    while (status := client.status()).through < status.accepted or status.state != "ready":
-        assert time.monotonic() < end
-        time.sleep(0.02)
+
+    def rests():
+        status = client.status()
+        return status.through == status.accepted and status.state == "ready"
+
+    until(rests, 30)
 
 
 def test_late_labels_and_what_becomes_of_a_frame(ask, tmp_path):

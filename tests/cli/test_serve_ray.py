@@ -1,7 +1,6 @@
 """Services with a Ray of their own: side by side, killed, stopped, gone on with."""
 
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -10,17 +9,19 @@ import pytest
 from ffstream.client import Client
 from ffstream.datasets import load
 from tests.cli.test_serve import interrupt, url
+from tests.patience import until
 
 FLAGS = ["serve", "--port", "0", "--units", "50,50"]
 
 
 def learned(client, frames, seconds=90):
     """Wait until so many frames are learned; the weights' version is then published."""
-    end = time.monotonic() + seconds
-    while (status := client.status()).frames < frames or status.waiting:
-        assert time.monotonic() < end, status
-        time.sleep(0.05)
-    return status
+
+    def rested():
+        status = client.status()
+        return status if status.frames >= frames and not status.waiting else None
+
+    return until(rested, seconds)
 
 
 def family(run):

@@ -1,6 +1,5 @@
 """What the tests of deployment share: the files, and a real service that has done a bit of everything."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ import pytest
 
 from ffstream.client import Client
 from ffstream_gateway.child import Child
+from tests.patience import until
 
 
 class Served(NamedTuple):
@@ -39,9 +39,6 @@ def served(no_settings: None, digits) -> Iterator[Served]:
             client.ready(30)
             last = client.feed(digits.x[:250], digits.y[:250]).last
             client.classify(digits.x_held[:10])
-            end = time.monotonic() + 30
-            while (status := client.status()).through < last or not status.sleeps:
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            until(lambda: client.status().through == last and client.status().sleeps, 30)
         assert httpx2.get(f"{url}/nowhere").status_code == 404
         yield Served(url)

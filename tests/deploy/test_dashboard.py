@@ -5,11 +5,12 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.patience import until
 
 METRIC = re.compile(r"\b(?:ffstream|process)_\w+(?=[{\[ )]|$)")
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
@@ -94,15 +95,7 @@ def test_a_real_prometheus_answers_every_panel(prometheus, expressions):
     def filled(expression):
         return expression.replace("$instance", ".*").replace("$__rate_interval", "1m")
 
-    end = time.monotonic() + 60
-    while True:
-        try:
-            if ask("count_over_time(ffstream_seq[1m]) >= 3"):
-                break
-        except httpx2.TransportError:
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: ask("count_over_time(ffstream_seq[1m]) >= 3"), 60, in_spite_of=httpx2.TransportError)
     for title, expression in expressions:
         if "changes(" not in expression:
             assert ask(filled(expression)), f"{title} shows nothing: {expression}"

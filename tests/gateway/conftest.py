@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,19 +18,11 @@ from ffstream.stream.events import Recorded
 from ffstream_gateway.app import create_app
 from ffstream_gateway.service import Service, State
 from ffstream_gateway.settings import Settings
+from tests.patience import until
 
 BASE = {"chain": "in-process", "units": (40, 40), "snapshot_every": None, "every": None, "idle": None}
 
 JSON, NDJSON, NPY = "application/json", "application/x-ndjson", "application/x-npy"
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What ``condition`` gives once it is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.005)
-    return found
 
 
 def body(kind: str, frames: Any, labels: Any = None) -> bytes:

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ffstream.client import Client
 from ffstream.stream.snapshot import MANIFEST, folder_of
 from ffstream.stream.stream import SNAPSHOTS
 from ffstream_gateway.child import Child, ChildError
+from tests.patience import until
 from tests.recovery import nodes
 
 WITHIN = 90.0
@@ -82,13 +82,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + WITHIN
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-
-
 class Fed:
     """A service on a node of the cluster, and what it has been fed so far."""
 
@@ -111,10 +104,10 @@ class Fed:
 
     def save(self, client: Client) -> None:
         """Everything is learned; a snapshot to compare."""
-        until(lambda: self.learned(client), "not all is learned")
+        until(lambda: self.learned(client), WITHIN)
         seq = client.snapshot().seq
         manifest = folder_of(self.folder / SNAPSHOTS, seq) / MANIFEST
-        until(manifest.exists, "a snapshot is not committed")
+        until(manifest.exists, WITHIN)
         self.saved[seq] = json.loads(manifest.read_text())["files"]
 
 
@@ -133,7 +126,7 @@ def test_a_node_is_killed_and_the_service_moves_and_the_weights_do_not_show_it(t
         assert cluster.runs(cluster.first, "Dreamer")
         assert cluster.runs(cluster.last, "Layer")
         fed.feed(client, 30)
-        until(lambda: client.status().frames >= 500, "nothing is learned")
+        until(lambda: client.status().frames >= 500, WITHIN)
         cluster.kill(cluster.last)
         fed.feed(client, 10)
         fed.save(client)

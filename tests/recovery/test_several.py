@@ -2,8 +2,6 @@
 
 import signal
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from benchmarks.proof import EVERY, NETWORK, Remains, marked
 from ffstream.client import Client, ClientError
 from ffstream_gateway.child import Child
 from ffstream_gateway.feeding import Background
+from tests import patience
 
 NAMES = ("left", "right")
 SETTINGS = f"""
@@ -30,14 +29,7 @@ CHUNK = 20
 WITHIN = 150.0
 
 
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + WITHIN
-    while time.monotonic() < end:
-        with suppress(ClientError):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError("waited too long")
+until = partial(patience.until, seconds=WITHIN, in_spite_of=ClientError)
 
 
 class Fed:
