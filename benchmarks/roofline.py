@@ -22,13 +22,13 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from benchmarks.report import machine, options, table, verdict, write
 from benchmarks.throughput import BATCH, PHASE, endless
 from ffstream import LayerConfig, NetworkConfig, Schedule, Stream
-from ffstream.config import PRECISIONS
 from ffstream.curvature import REFRESH_EVERY
 from ffstream.datasets import Dataset, load
 from ffstream.layer import Layer, LayerReport
 from ffstream.moment import FEED_EVERY
 from ffstream.network import Network
 from ffstream.polarity import Polarity
+from ffstream.precision import PRECISIONS
 
 TARGET = 0.75
 """The floor as a share of what an update takes."""

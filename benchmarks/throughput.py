@@ -28,10 +28,10 @@ from benchmarks.report import machine, options, table, verdict, write
 from benchmarks.turns import Contestant, Learn, Make, Turn, interleaved, ratio
 from ffstream import LayerConfig, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
-from ffstream.config import PRECISIONS
 from ffstream.datasets import Dataset, load
 from ffstream.frames import to_tensor
 from ffstream.outcome import Dreamt, Learned
+from ffstream.precision import PRECISIONS
 
 DEPTH = 4
 BATCH = 128

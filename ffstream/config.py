@@ -20,6 +20,7 @@ from ffstream.fields import FieldsConfig
 from ffstream.goodness import GOODNESS
 from ffstream.masks import side_of
 from ffstream.negatives import NEGATIVES
+from ffstream.precision import AUTO, PRECISIONS, settled
 from ffstream.scales import width
 from ffstream.symbols import LARGEST
 from ffstream.video import VideoConfig
@@ -54,9 +55,6 @@ USUAL_OF_LAYERS: dict[str, Any] = {"activation": "relu", "blocks": 1}
 PARTS: dict[str, Any] = {"video": VideoConfig, "fields": FieldsConfig, "fast_weights": FastWeights, "box": BoxConfig}
 """Settings of a network that are configurations of their own, where there are any."""
 
-PRECISIONS = ("float32", "bfloat16")
-"""Number formats of the factors of large products."""
-
 
 @dataclass(frozen=True)
 class LayerConfig:
@@ -79,8 +77,8 @@ class LayerConfig:
         memory_weight: how much of the other phase's mean update is added to every step; 0 turns it off.
         teach_above: rows whose teaching factor is at most this are left out of the update.
         precision: number format to which the factors of large products are rounded: ``"float32"``, or ``"bfloat16"``, which is
-            several times as fast on processors that have it (AVX-512 BF16, AMX) and slow on others. Weights and sums are kept
-            in float32.
+            several times as fast on processors that have it (AVX-512 BF16, AMX) and slow on others; ``"auto"`` becomes the
+            faster of the two on the machine where the configuration is made. Weights and sums are kept in float32.
     """
 
     goodness: str = "opponent_squares"
@@ -100,6 +98,7 @@ class LayerConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", settled(self.precision))
         for name, known in self._choices().items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: got {getattr(self, name)!r}, expected one of {list(known)}")
@@ -119,7 +118,12 @@ class LayerConfig:
     @staticmethod
     def _choices() -> dict[str, Sequence[str]]:
         """What a field may name."""
-        return {"goodness": sorted(GOODNESS), "activation": sorted(ACTIVATIONS), "rule": RULES, "precision": PRECISIONS}
+        return {
+            "goodness": sorted(GOODNESS),
+            "activation": sorted(ACTIVATIONS),
+            "rule": RULES,
+            "precision": [*PRECISIONS, AUTO],
+        }
 
     @property
     def decides_at(self) -> float:

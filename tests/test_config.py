@@ -114,6 +114,14 @@ def test_networks_that_cannot_work(wrong, said):
         dataclasses.replace(FULL, **wrong)
 
 
+@pytest.mark.parametrize("ability", ["avx512_bf16", "amx_bf16", "bf16", None])
+def test_auto_becomes_the_precision_that_the_processor_multiplies_fastest(monkeypatch, ability):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx2": True, "amx_bf16": False} | {ability: True})
+    config = LayerConfig(precision="auto")
+    assert config.precision == ("bfloat16" if ability else "float32")
+    assert config == LayerConfig(precision=config.precision)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

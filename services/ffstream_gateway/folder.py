@@ -10,6 +10,7 @@ from ffstream.alphabet import TOKENS, Alphabet, alphabet
 from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
+from ffstream.precision import AUTO
 from ffstream.schedule import Schedule
 from ffstream.sequence import LAYER, sequence_network
 from ffstream.video import VideoConfig
@@ -72,6 +73,8 @@ def open_network(settings: Settings) -> NetworkConfig:
         return network
     network = read(path, NetworkConfig.from_dict)
     found = vars(network.layer) | vars(network) | {"inputs": network.pixels, "task": _task(network)} | _moving(network.video)
+    if given["precision"] == AUTO:
+        given["precision"] = network.layer.precision
     for name, value in given.items():
         if name in settings.model_fields_set | _shape_names(settings) and found[name] != value:
             raise ConfigError(f"setting {name}: got {value}, but {path} has {found[name]}; use another --folder")

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], NoDecode, Field(min_length=1)] = (500, 500)
     batch: int = Field(25, ge=1)
     seed: int = Field(0, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     standardize: bool = False
     ticks: int | None = Field(None, ge=1)
     clip: int = Field(1, ge=1)

@@ -184,6 +184,20 @@ def test_defaults_contradict_nothing(gateway):
     app.accepted(np.ones((1, 5)), [2])
 
 
+@pytest.mark.parametrize("able", ["float32", "bfloat16"])
+def test_the_faster_precision_of_the_machine_that_made_a_folder(gateway, monkeypatch, able):
+    """Another machine, which would be faster otherwise, goes on in it."""
+    monkeypatch.setattr("ffstream.precision.fastest", lambda: able)
+    gateway.open(precision="auto").close()
+    monkeypatch.setattr("ffstream.precision.fastest", lambda: "float32" if able == "bfloat16" else "bfloat16")
+    for given in ({"precision": "auto"}, {"precision": able}, {}):
+        opened = gateway.open(**given)
+        assert opened.settle().stream.config.layer.precision == able
+        opened.close()
+    with pytest.raises(ConfigError, match="setting precision"):
+        gateway.open(precision="float32" if able == "bfloat16" else "bfloat16")
+
+
 def test_a_network_of_another_precision(gateway):
     gateway.open(precision="bfloat16").close()
     assert gateway.open().settle().stream.config.layer.precision == "bfloat16"

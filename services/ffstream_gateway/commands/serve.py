@@ -58,7 +58,7 @@ def serve(
     units: Annotated[str | None, typer.Option(help="Width of every layer. [500,500]")] = None,
     batch: Annotated[int | None, typer.Option(help="Frames in a micro-batch. [25]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first weights and of every dream. [0]")] = None,
-    precision: Annotated[str | None, typer.Option(help="Of large products: float32, or bfloat16. [float32]")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of large products: float32, bfloat16 or auto. [float32]")] = None,
     standardize: Annotated[bool | None, typer.Option(help="Scale the columns of a table by what is seen of them.")] = None,
     ticks: Annotated[str | None, typer.Option(help="Steps of a recurrent network on a frame. [never]")] = None,
     clip: Annotated[int | None, typer.Option(help="Pictures in a frame; they are its ticks. [1]")] = None,
