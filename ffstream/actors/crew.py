@@ -50,6 +50,7 @@ class Crew:
         snapshots: folder for snapshots.
         watch: called while waiting; raises a :class:`ChainError` when Ray itself has failed.
         seats: places on a cluster; None when all are on this machine, and nothing is kept free for them.
+        starting: called while actors start; what it raises ends that.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class Crew:
         snapshots: Path,
         watch: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        starting: Callable[[], None] = lambda: None,
     ) -> None:
-        self.config, self.watch, self.seats = config, watch, seats
+        self.config, self.watch, self.seats, self.starting = config, watch, seats, starting
         self.parts: dict[str, Any] = {}
         self.pids: dict[str, int] = {}
         self.away: dict[str, str] = {}
@@ -132,7 +134,7 @@ class Crew:
         for index in range(self.config.depth):
             missing[f"layer-{index}"] = (layer, self.config, index, self._snapshots)
         if self.seats is not None and missing.keys() - self.parts.keys():
-            self.seats.reserve(self.watch)
+            self.seats.reserve(self._look)
         self.parts |= {name: self._engage(name, *what) for name, what in missing.items() if name not in self.parts}
         new = [name for name in self.parts if name not in self._found]
         pulses: list[Pulse] = self._answers({name: self.parts[name].pulse.remote() for name in new})
@@ -162,8 +164,13 @@ class Crew:
                 if time.monotonic() > end:
                     reason = f"the cluster has a {name} of {self.seats.namespace}: another service uses this folder, or a copy"
                     raise ChainError(reason) from error
-            self.watch()
+            self._look()
             time.sleep(LOOK_EVERY / 10)
+
+    def _look(self) -> None:
+        """While actors start."""
+        self.watch()
+        self.starting()
 
     def _open(self, start: Manifest | None) -> None:
         """Every part is told who its neighbours are in this epoch, and where to begin."""
@@ -189,7 +196,7 @@ class Crew:
         missing, end = list(refs.values()), time.monotonic() + START_WITHIN
         while missing:
             came, missing = ray.wait(missing, timeout=LOOK_EVERY)
-            self.watch()
+            self._look()
             if came:
                 end = time.monotonic() + FOLLOW_WITHIN
             elif time.monotonic() > end:

@@ -29,6 +29,7 @@ def open_stream(
     power_safe: bool = False,
     placement: Placement = PACKED,
     node_ip: str | None = None,
+    starting: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> Stream:
     """A stream like :meth:`Stream.in_process`, every layer and the dreamer in a process of its own.
@@ -43,6 +44,7 @@ def open_stream(
         power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
         placement: where the layers are on a cluster.
         node_ip: address of the cluster's node to join at, where this machine has several.
+        starting: called every second while the actors start; what it raises ends that.
         options: see :class:`~ffstream.stream.stream.Stream`.
 
     Raises:
@@ -61,7 +63,7 @@ def open_stream(
         namespace = namespace_of(folder)
         seats, runs = Seats(placement, config.depth, namespace), partial(JoinedRay, cluster, namespace, node_ip)
     ray = Share(runs, lambda: crew.forget())
-    crew = Crew(config, journal.path, snapshots, ray.check, seats)
+    crew = Crew(config, journal.path, snapshots, ray.check, seats, starting)
 
     def open_chain(start: Manifest | None) -> RayChain:
         ray.open()

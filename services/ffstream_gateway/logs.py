@@ -24,6 +24,7 @@ def configure(settings: Settings) -> None:
         add_log_level,
         add_logger_name,
         ExtraAdder(),
+        _without_rays_own,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     written: list[structlog.typing.Processor]
@@ -39,6 +40,12 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     logging.captureWarnings(True)
     set_on_retry_hooks([LoggingOnRetryHook])
+
+
+def _without_rays_own(_: object, __: str, record: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What Ray adds to every record of a program that has imported it: the time once more, in nanoseconds."""
+    record.pop("_ray_timestamp_ns", None)
+    return record
 
 
 def adopt() -> None:

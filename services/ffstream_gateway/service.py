@@ -5,6 +5,7 @@ import operator
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from enum import Enum
 from functools import partial
@@ -57,6 +58,10 @@ class State(Enum):
     CLOSING = "closing"
 
 
+class ToldToStopError(Exception):
+    """The chain was starting, and need not any more."""
+
+
 class Service:
     """Owns the stream of one folder.
 
@@ -86,13 +91,13 @@ class Service:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
             self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
-            self.stream = _open_stream(settings, network, self.following)
+            self._told_to_stop = threading.Event()
+            self.stream = _open_stream(settings, network, self.following, self._starting)
         except BaseException:
             self._lock.free()
             raise
         self.readers = Readers(settings.readers, self.stream.reader)
         self._changing = threading.Lock()
-        self._told_to_stop = threading.Event()
         self._something_to_do = threading.Event()
         self._learned: deque[tuple[float, int]] = deque(maxlen=LOOKS)
         self._thread = threading.Thread(target=self._live, name="learn")
@@ -187,12 +192,19 @@ class Service:
                 self.recent.keep(partial(operator.ge, reached))
                 self._turn()
                 self._finish()
+            except ToldToStopError:
+                log.info("stopped while the layers were starting; the journal keeps what is not learned for the next start")
             except Exception as error:
                 reached = self.stream.progress.seq
                 failures = 1 if reached > furthest else failures + 1
                 furthest = max(furthest, reached)
                 if not self._recovers(error, failures):
                     return
+
+    def _starting(self) -> None:
+        """While the chain starts, which takes minutes on a machine that is busy."""
+        if self._told_to_stop.is_set():
+            raise ToldToStopError
 
     def _recovers(self, error: Exception, failures: int) -> bool:
         """Whether to try again after ``error``."""
@@ -251,13 +263,14 @@ def _seq(recorded: Recorded | None) -> int:
     return recorded.seq if recorded else 0
 
 
-def _open_stream(settings: Settings, network: NetworkConfig, following: Following) -> Stream:
+def _open_stream(settings: Settings, network: NetworkConfig, following: Following, starting: Callable[[], None]) -> Stream:
     """The folder's stream, with its chain still to be started."""
     where: dict[str, Any] = {}
     if settings.chain == "ray":
         from ffstream.actors import Placement, open_stream
 
-        where = {"placement": Placement(settings.placement, settings.resources), "node_ip": settings.node_ip}
+        placement = Placement(settings.placement, settings.resources)
+        where = {"placement": placement, "node_ip": settings.node_ip, "starting": starting}
     else:
         open_stream = Stream.in_process
     return open_stream(

@@ -35,6 +35,13 @@ def frames(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return DIGITS.x[order], DIGITS.y[order]
 
 
+def actors() -> list[str]:
+    """Titles of the actors' processes of this program."""
+    family = {each.pid for each in psutil.Process().children(recursive=True)}
+    titles = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]) if each.pid in family]
+    return [title for title in titles if "Actor" in title]
+
+
 def expected(folder: Path, count: int) -> dict[str, str]:
     """Digests of the in-process network after the same frames."""
     stream = Stream.in_process(CONFIG, SCHEDULE, folder=folder)
@@ -254,6 +261,25 @@ def test_close_leaves_no_actor(tmp_path: Path) -> None:
     pids = set(stream.chain.crew.pids.values())
     stream.close()
     until(lambda: not pids & set(psutil.pids()), 10)
+
+
+def test_a_start_that_is_called_off_leaves_no_actor_and_all_that_was_accepted(tmp_path: Path) -> None:
+    class CalledOffError(Exception):
+        pass
+
+    def starting() -> None:
+        raise CalledOffError
+
+    stream = open_stream(CONFIG, SCHEDULE, folder=tmp_path, start=False, starting=starting)
+    stream.accept(*frames(10))
+    with pytest.raises(CalledOffError):
+        stream.start()
+    stream.close()
+    until(lambda: not actors(), 10)
+    again = open_stream(CONFIG, SCHEDULE, folder=tmp_path)
+    again.settle()
+    assert again.progress.frames == 10
+    again.close()
 
 
 @pytest.mark.parametrize("format", [torch.float32, torch.bfloat16])

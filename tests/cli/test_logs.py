@@ -75,3 +75,4 @@ warnings.warn("mind this")
     names = ["ray", "ray._private.worker", "uvicorn.error", "ffstream.stream.archive"]
     assert [line["logger"] for line in lines] == [*names, "py.warnings"]
     assert all(f"OSError: of {line['logger']}" in line["exception"] for line in lines[:-1])
+    assert all(line.keys() <= {"event", "level", "logger", "timestamp", "exception"} for line in lines)
