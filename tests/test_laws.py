@@ -196,7 +196,11 @@ def of_fields_recurrent(folder: Path) -> Stream:
     return Stream.in_process(replace(LOCAL, layer=RECURRENT.layer, video=RECURRENT.video), SCHEDULE, folder=folder)
 
 
-@parametrize([check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded])
+BRIEF = [check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded]
+"""Checks of a chain but for the one that takes as long as all others."""
+
+
+@parametrize(BRIEF)
 @pytest.mark.parametrize("make", [of_fields_with_labels, of_fields_recurrent])
 def test_local_chain(check, make):
     check(make)
@@ -207,10 +211,15 @@ def test_durable_local_chain(check):
     check(of_fields_with_labels)
 
 
-@parametrize(checks.CHAIN_CHECKS)
+@parametrize(BRIEF)
 @pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing, of_a_table])
 def test_chain(check, make):
     check(make)
+
+
+@pytest.mark.parametrize("make", [in_folder, in_memory, replaying, generating, of_a_table])
+def test_memory_of_a_chain(make):
+    check_memory_bounded(make)
 
 
 @parametrize(checks.NUMBER_CHECKS)
@@ -268,7 +277,7 @@ def test_durable_chain(check, make):
     check(make)
 
 
-@parametrize([check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded])
+@parametrize(BRIEF)
 def test_recurrent_chain(check):
     check(lambda folder: Stream.in_process(RECURRENT, SCHEDULE, folder=folder))
 
