@@ -10,7 +10,7 @@ of its own, and all wait while one learns.
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -144,22 +144,22 @@ def threads() -> list[int]:
     return sorted({1, min(2, CORES), CORES})
 
 
-def contestants(data: str, units: tuple[int, ...]) -> dict[str, Make]:
+def contestants(data: str, units: tuple[int, ...], precisions: Sequence[str]) -> dict[str, Make]:
     """All but backpropagation, by name: the chain beside networks in one process, precision by precision."""
     makes: dict[str, Make] = {}
-    for precision in PRECISIONS:
+    for precision in precisions:
         makes[f"in process {precision}"] = partial(one_a_core, data, units, precision)
         makes[f"chain {precision}"] = partial(stream, data, units, precision, True)
     ports = {f"port, {number} threads": partial(steps, data, partial(port, units), number) for number in threads()}
     return makes | ports
 
 
-def compete(data: str, units: tuple[int, ...], days: int, rounds: int) -> dict[str, list[Turn]]:
+def compete(data: str, units: tuple[int, ...], precisions: Sequence[str], days: int, rounds: int) -> dict[str, list[Turn]]:
     """Everybody's turns, by name."""
     all_variants = backprops(data, units)
     tried = interleaved(all_variants, {name: frames_of(name, units[0], 1) for name in all_variants}, 1)
     best = sorted(tried, key=lambda name: tried[name][0].rate, reverse=True)[:FASTEST]
-    makes = contestants(data, units) | {name: all_variants[name] for name in best}
+    makes = contestants(data, units, precisions) | {name: all_variants[name] for name in best}
     return interleaved(makes, {name: frames_of(name, units[0], days) for name in makes}, rounds)
 
 
@@ -175,13 +175,13 @@ def frames_of(name: str, width: int, days: int) -> int:
     return days * PHASE * BATCH * (CORES if name.startswith(in_process) else max(1, 5000 // width))
 
 
-def compare(turns: Mapping[str, list[Turn]]) -> dict[str, float]:
+def compare(turns: Mapping[str, list[Turn]], precisions: Sequence[str] = PRECISIONS) -> dict[str, float]:
     """The three ratios: that to networks in one process is the worst of all precisions, the others are the best chain's."""
     rates = {name: [turn.rate for turn in each] for name, each in turns.items()}
     by_cpu = {name: [turn.rate_by_cpu for turn in each] for name, each in turns.items()}
     best = {kind: fastest(rates, kind) for kind in ("chain", "backprop", "port")}
     return {
-        "in process": min(ratio(by_cpu[f"chain {each}"], by_cpu[f"in process {each}"]) for each in PRECISIONS),
+        "in process": min(ratio(by_cpu[f"chain {each}"], by_cpu[f"in process {each}"]) for each in precisions),
         "backprop": ratio(rates[best["chain"]], rates[best["backprop"]]),
         "port": ratio(rates[best["chain"]], rates[best["port"]]),
     }
@@ -215,13 +215,14 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[2000, 500])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--days", type=int, default=1, help=f"of {PHASE} micro-batches, in a turn")
+    parser.add_argument("--precisions", nargs="+", default=PRECISIONS, choices=PRECISIONS, help="of the library's own")
     given, on = parser.parse_args(), machine()
 
     parts, all_ratios = [], {}
     for width in given.widths:
         print(f"{DEPTH} layers of {width}", file=sys.stderr, flush=True)
-        turns = compete(given.data, (width,) * DEPTH, given.days, given.rounds)
-        all_ratios[width] = compare(turns)
+        turns = compete(given.data, (width,) * DEPTH, given.precisions, given.days, given.rounds)
+        all_ratios[width] = compare(turns, given.precisions)
         parts.append(report(width, turns, all_ratios[width]))
     worst = {name: min(ratios[name] for ratios in all_ratios.values()) for name in TARGETS}
     said = f"{on}; micro-batches of {BATCH}, medians of {given.rounds} turns"
