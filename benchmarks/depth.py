@@ -25,6 +25,7 @@ from benchmarks.cost import Cost
 from benchmarks.learners.speed import FastBackprop
 from benchmarks.report import machine, options, table, verdict, write
 from benchmarks.throughput import BATCH, PHASE, endless
+from benchmarks.turns import as_equals
 from ffstream import NetworkConfig, Schedule, Stream
 from ffstream.actors import RayChain, open_stream
 from ffstream.actors.layer_actor import LayerActor
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--depths", type=int, nargs="+", default=list(DEPTHS))
     parser.add_argument("--rounds", type=int, default=5, help="days that count")
     given, on = parser.parse_args(), machine()
+    as_equals()
 
     torch.set_num_threads(1)
     data, found = load(given.data), []

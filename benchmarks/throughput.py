@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmarks.learners.speed import FORMATS, FastBackprop, StraightPort
 from benchmarks.report import machine, options, table, verdict, write
-from benchmarks.turns import Contestant, Learn, Make, Turn, interleaved, ratio
+from benchmarks.turns import Contestant, Learn, Make, Turn, as_equals, interleaved, ratio
 from ffstream import LayerConfig, NetworkConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.datasets import Dataset, load
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=1, help=f"of {PHASE} micro-batches, in a turn")
     parser.add_argument("--precisions", nargs="+", default=PRECISIONS, choices=PRECISIONS, help="of the library's own")
     given, on = parser.parse_args(), machine()
+    as_equals()
 
     parts, all_ratios = [], {}
     for width in given.widths:

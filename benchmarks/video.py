@@ -4,7 +4,6 @@
 How many layers work at once is looked at within a turn, falling asleep and waking up included.
 """
 
-import os
 import tempfile
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ import torch
 
 from benchmarks.report import machine, options, table, verdict, write
 from benchmarks.timed import TimedTickActor, noted, share_of_full_ticks, watch
+from benchmarks.turns import as_equals
 from ffstream import RECURRENT, NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.actors import open_stream
 from ffstream.datasets import Dataset, load
@@ -23,10 +23,6 @@ from ffstream.outcome import Dreamt, Learned
 
 TARGET = 0.9
 """Share of ticks in which all layers work."""
-
-AS_EQUALS = ("RAY_worker_niceness", "0")
-"""Ray has its workers give way to every other program (15 steps of niceness), which on a busy machine is ten times as slow:
-here they are compared with a network that gives way to none."""
 
 UNITS = (500, 500)
 BATCH = 100
@@ -77,7 +73,7 @@ def measure(data: Dataset, lanes: int, folder: Path) -> tuple[float, float, floa
 
 def main() -> None:
     """Measure, with and without lanes, then say what came of it."""
-    os.environ.setdefault(*AS_EQUALS)
+    as_equals()
     given = options(__doc__).parse_args()
     measured_on, data = machine(), load(given.data)
     rows, found = [], {}
