@@ -181,7 +181,7 @@ bench-ingest: $(STAMP)  ## frames accepted a second, in every format, beside an 
 bench-start: $(STAMP)  ## seconds until a service answers, is ready, and has learned a frame (a minute or two)
 	$(BIN)/python -m benchmarks.start
 
-bench-throughput: $(STAMP)  ## frames learned a second beside backpropagation and others (MNIST=FOLDER; half an hour)
+bench-throughput: $(STAMP)  ## frames learned a second beside backpropagation and others (MNIST=FOLDER; a quarter of an hour a precision)
 	$(BIN)/python -m benchmarks.throughput --data $(MNIST)
 
 bench-roofline: $(STAMP)  ## what an update takes beside the least that it could (MNIST=FOLDER; ten minutes)
