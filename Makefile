@@ -14,6 +14,7 @@ MUTATED := build/mutated
 MNIST ?= openml:mnist_784
 AESOP ?= aesop.txt
 CIFAR ?= cifar10
+FASHION ?=
 BENCH ?= --workers 1
 MINUTES ?= 30
 INPUTS ?= 100000
@@ -132,6 +133,10 @@ bench-mnist-local: $(BENCH_STAMP)  ## the same with local receptive fields, hour
 
 bench-cifar: $(BENCH_STAMP)  ## the paper's section 4, CIFAR-10 (CIFAR=FOLDER), many hours; resumes from its checkpoints
 	$(BIN)/python -m benchmarks.cifar --data $(CIFAR) $(BENCH)
+
+PICTURES = $(if $(FASHION),$(FASHION) --of fashion-mnist,$(if $(filter command,$(origin CIFAR)),$(CIFAR) --of cifar-10,$(MNIST)))
+bench-convolutional: $(BENCH_STAMP)  ## convolutional nets, Forward-Forward and backpropagation (MNIST=, FASHION= or CIFAR=FOLDER), resumes
+	$(BIN)/python -m benchmarks.convolutional --data $(PICTURES) $(BENCH)
 
 bench-black-box: $(BENCH_STAMP)  ## layers that learn through boxes nobody knows, beside backpropagation (DATA=FOLDER for MNIST, BENCH=--slow)
 	$(BIN)/python -m benchmarks.black_box --data $(DATA) $(BENCH)

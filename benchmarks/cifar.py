@@ -9,7 +9,6 @@ from it, and one that was asked for fewer passes is the beginning of one that is
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ Measured = dict[tuple[str, int], Figures]
 def run_of(system: str, layers: int, part: str, passes: int, held: int | None = None, frames: int | None = None) -> Run:
     """One of table 1's networks."""
     fields = FieldsConfig(32, 3, (FIELD,) * layers)
-    shape: dict[str, Any] = {"fields": asdict(fields) | {"layers": [asdict(field) for field in fields.layers]}}
+    shape: dict[str, Any] = {"fields": fields.to_dict()}
     if held is not None:
         shape["held"] = held
     if system == "backprop":

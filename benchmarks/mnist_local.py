@@ -7,7 +7,6 @@ without labels. A run leaves a checkpoint after every pass and goes on from it: 
 beginning of one that is asked for more.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -29,7 +28,7 @@ CONSTANTS = {
     "goodness": UNSUPERVISED.goodness,
     "sharpness": UNSUPERVISED.sharpness,
     "rate": UNSUPERVISED.rate,
-    "fields": asdict(FIELDS) | {"layers": [asdict(field) for field in FIELDS.layers]},
+    "fields": FIELDS.to_dict(),
 }
 
 READING = "one_pass"

@@ -51,13 +51,15 @@ class Run:
         """Everything that decides the figures, as plain data: what the run is recorded under."""
         settings = asdict(self) | {"units": list(self.units)}
         if self.learner == "ffstream":
-            from benchmarks.learners.forward_forward import fingerprint, layer_config, video_config
+            from benchmarks.learners.forward_forward import fields_config, fingerprint, layer_config, video_config
 
+            fields = fields_config(self.constants)
             settings["fingerprint"] = fingerprint(
                 layer_config(self.constants),
                 video_config(self.constants),
                 self.constants.get("standardize", False),
-                local="fields" in self.constants,
+                local=fields is not None,
+                shared=fields is not None and fields.shared,
             )
         return settings
 

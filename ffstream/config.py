@@ -278,6 +278,7 @@ class NetworkConfig:
             raise ConfigError(f"inputs: got {self.pixels} numbers at once, expected the {self.fields.inputs} that fields see")
         if self.symbols is not None or self.standardize:
             raise ConfigError("fields: they are of pictures, whose numbers are seen as they are")
+        self.fields.check_shared(self.layer.goodness, recurrent=self.video is not None)
 
     def _check_video(self) -> None:
         if self.video is None:
@@ -367,6 +368,8 @@ class NetworkConfig:
         What is as in :data:`USUAL` is not mentioned: such a network has the digest that it had before there were others.
         """
         plain = asdict(self)
+        if self.fields is not None:
+            plain["fields"] = self.fields.to_dict()
         for name, usual in USUAL_OF_LAYERS.items():
             if plain["layer"][name] == usual:
                 del plain["layer"][name]

@@ -1,13 +1,13 @@
-"""Local receptive fields without weight sharing, as data (paper sections 3.2 and 4).
+"""Local receptive fields, as data: without weight sharing (paper sections 3.2 and 4), or with it.
 
 A layer is a map: ``grid x grid`` locations with ``channels`` units each. All units of a location see the same square of the map
-below, through weights of their own; squares lie ``stride`` apart, the whole grid of them in the middle of what is below, and
-those that reach over an edge are cut there (footnote 12). A frame is a map too. Rows hold a map channel after channel, each
-row by row.
+below, through weights of their own, or through those of all locations (:mod:`ffstream.convolution`); squares lie ``stride``
+apart, the whole grid of them in the middle of what is below, and those that reach over an edge are cut there (footnote 12). A
+frame is a map too. Rows hold a map channel after channel, each row by row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +30,7 @@ class Field:
         stride: places between two neighbouring fields.
         tile: locations along a side of those that are computed together, as one block that sees the union of their fields
             (see :mod:`ffstream.wiring`); it divides ``grid``.
+        shared: whether a channel has the same weights at all locations.
     """
 
     grid: int
@@ -37,6 +38,7 @@ class Field:
     size: int
     stride: int = 1
     tile: int = 1
+    shared: bool = False
 
     def __post_init__(self) -> None:
         for name in ("grid", "channels", "size", "stride", "tile"):
@@ -44,6 +46,8 @@ class Field:
                 raise ConfigError(f"field {name}: got {getattr(self, name)}, expected at least 1")
         if self.grid % self.tile:
             raise ConfigError(f"field tile: got {self.tile}, expected a divisor of the grid's {self.grid}")
+        if self.shared and self.tile > 1:
+            raise ConfigError(f"field tile: got {self.tile}, but locations that share their weights are one block anyway")
 
     @property
     def units(self) -> int:
@@ -104,7 +108,34 @@ class FieldsConfig:
         below = self.layers[index - 1]
         return below.grid, below.channels
 
+    @property
+    def shared(self) -> bool:
+        """Whether any layer shares weights."""
+        return any(field.shared for field in self.layers)
+
+    def check_shared(self, goodness: str, recurrent: bool) -> None:
+        """That layers which share weights are of a network in which they can.
+
+        Raises:
+            ConfigError: when they are recurrent, as those would see the layer above through as many kinds of windows as the
+                stride above has phases, or when units of one channel would speak for a row and against it by turns.
+        """
+        if self.shared and recurrent:
+            raise ConfigError("fields shared: got a recurrent network, of which every location has weights of its own")
+        if self.shared and goodness == "detectors_and_constraints":
+            raise ConfigError(f"goodness: got {goodness!r}, which would set places of one channel against each other")
+        if self.shared and goodness == "opponent_squares" and any(field.shared and field.channels % 2 for field in self.layers):
+            raise ConfigError(f"field channels: got an odd number, expected as many for as against in {goodness}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that :meth:`from_dict` reads back; what came later than the first snapshots is told where it is used."""
+        layers = [asdict(field) for field in self.layers]
+        for layer in layers:
+            if not layer["shared"]:
+                del layer["shared"]
+        return {"side": self.side, "channels": self.channels, "layers": layers}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """From its fields as plain data, as ``asdict`` gives them."""
+        """From its fields as plain data, as :meth:`to_dict` gives them."""
         return cls(data["side"], data["channels"], tuple(Field(**layer) for layer in data["layers"]))

@@ -256,6 +256,8 @@ def _shrink(weights: Tensor, config: LayerConfig, share: float) -> None:
 class FieldRule:
     """Another rule for every block of a local layer, whose rows and directions are those of the whole layer here.
 
+    Where places share their weights, each of them is a row to the rule, and a step the mean over all of these.
+
     Args:
         wiring: of the layer.
         config: names the rule.
@@ -275,7 +277,8 @@ class FieldRule:
 
     def step(self, weights: Tensor, x: Tensor, delta: Tensor, batch: int, polarity: Polarity, share: float) -> None:
         """See :class:`Rule`."""
-        self.rule.step(weights, self.wiring.gather(x), self.wiring.split(delta), batch, polarity, share)
+        rows = batch * self.wiring.places
+        self.rule.step(weights, self.wiring.gather(x), self.wiring.split(delta), rows, polarity, share)
         self.wiring.disconnect(weights)
 
     def forget(self) -> None:

@@ -30,6 +30,7 @@ the fastest.
 """
 
 import functools
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -37,14 +38,60 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffstream.config import NetworkConfig
+from ffstream.convolution import Convolution
 from ffstream.fields import NOTHING, Field, FieldsConfig
 
 Connections = list[NDArray[np.int64]]
 """The columns of an input row that each location is connected to, one array a location."""
 
 
-class Wiring:
-    """The table of a local layer.
+class Wiring(Protocol):
+    """What a layer, its rule and whoever reads its weights ask of how it is connected."""
+
+    inputs: int
+    """Numbers in an input row."""
+    blocks: int
+    units: int
+    """Of a block."""
+    width: int
+    """Numbers that a block sees, but for the constant."""
+    places: int
+    """Rows of a block that there are of every frame: places at which it is computed with the same weights."""
+
+    def first_weights(self, generator: torch.Generator) -> Tensor:
+        """``[blocks, units, width + 1]`` from N(0, 1 / inputs that the unit has); biases are 0."""
+        ...
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Rows ``[rows, inputs + 1]``, of which the last number is the constant, to ``[blocks, places * rows, width + 1]``."""
+        ...
+
+    def split(self, rows: Tensor) -> Tensor:
+        """Numbers of units ``[rows, channels * grid * grid]`` to ``[blocks, places * rows, units of a block]``."""
+        ...
+
+    def join(self, blocks: Tensor) -> Tensor:
+        """The inverse of :meth:`split`."""
+        ...
+
+    def as_dense(self, weights: Tensor, units: Tensor | None = None) -> Tensor:
+        """The same weights as those of a dense layer, ``[units, inputs + 1]``: much larger, and most of them 0.
+
+        With ``units`` [n] only theirs, ``[n, inputs + 1]``.
+        """
+        ...
+
+    def distinct(self) -> Tensor:
+        """Units [n] none of which has the weights of another."""
+        ...
+
+    def disconnect(self, weights: Tensor) -> None:
+        """Reset weights ``[blocks, units, width + 1]`` that do not exist to 0, in place."""
+        ...
+
+
+class Local:
+    """The table of a local layer, every location of which has weights of its own. It is a :class:`Wiring`.
 
     Args:
         field: shape of the layer.
@@ -55,7 +102,7 @@ class Wiring:
     def __init__(self, field: Field, inputs: int, connections: Connections) -> None:
         self.inputs = inputs
         self.tiles, self.tile, self.channels = field.grid // field.tile, field.tile, field.channels
-        self.blocks, self.units = self.tiles**2, field.channels * field.tile**2
+        self.blocks, self.units, self.places = self.tiles**2, field.channels * field.tile**2, 1
         tiles = np.arange(field.grid**2).reshape(self.tiles, self.tile, self.tiles, self.tile)
         locations = tiles.transpose(0, 2, 1, 3).reshape(self.blocks, -1)
         unions = [np.unique(np.concatenate([connections[at] for at in block])) for block in locations]
@@ -72,35 +119,40 @@ class Wiring:
         self.connected = torch.from_numpy(own).float().repeat(1, self.channels, 1)
 
     def first_weights(self, generator: torch.Generator) -> Tensor:
-        """``[blocks, units, width + 1]`` from N(0, 1 / inputs that the unit has); biases are 0."""
+        """See :class:`Wiring`."""
         weights = torch.randn(self.blocks, self.units, self.width + 1, generator=generator) * self.connected
         weights *= (self.connected.sum(dim=2, keepdim=True) - 1).rsqrt()
         weights[..., -1] = 0
         return weights
 
     def gather(self, x: Tensor) -> Tensor:
-        """Rows ``[rows, inputs + 1]``, of which the last number is the constant, to ``[blocks, rows, width + 1]``."""
+        """See :class:`Wiring`."""
         columns = torch.cat([x.t(), x.new_zeros(1, len(x))])
         return columns.index_select(0, self.index.flatten()).view(self.blocks, self.width + 1, len(x)).mT
 
     def split(self, rows: Tensor) -> Tensor:
-        """Numbers of units ``[rows, channels * grid * grid]`` to ``[blocks, rows, units of a block]``."""
+        """See :class:`Wiring`."""
         spread = rows.reshape(len(rows), self.channels, self.tiles, self.tile, self.tiles, self.tile)
         return spread.permute(2, 4, 0, 1, 3, 5).reshape(self.blocks, len(rows), self.units)
 
     def join(self, blocks: Tensor) -> Tensor:
-        """The inverse of :meth:`split`."""
+        """See :class:`Wiring`."""
         spread = blocks.view(self.tiles, self.tiles, blocks.shape[1], self.channels, self.tile, self.tile)
         return spread.permute(2, 3, 0, 4, 1, 5).flatten(1)
 
-    def as_dense(self, weights: Tensor) -> Tensor:
-        """The same weights as those of a dense layer, ``[units, inputs + 1]``: much larger, and most of them 0."""
+    def as_dense(self, weights: Tensor, units: Tensor | None = None) -> Tensor:
+        """See :class:`Wiring`."""
         blocks = weights.new_zeros(self.blocks, self.units, self.inputs + 2)
         blocks.scatter_add_(2, self.index[:, None].expand_as(weights), weights)
-        return self.join(blocks[..., :-1].permute(0, 2, 1)).t()
+        dense = self.join(blocks[..., :-1].permute(0, 2, 1)).t()
+        return dense if units is None else dense[units]
+
+    def distinct(self) -> Tensor:
+        """See :class:`Wiring`: all units."""
+        return torch.arange(self.blocks * self.units)
 
     def disconnect(self, weights: Tensor) -> None:
-        """Reset weights ``[blocks, units, width + 1]`` that do not exist to 0, in place."""
+        """See :class:`Wiring`."""
         if self.tile > 1:
             weights.mul_(self.connected)
 
@@ -128,6 +180,8 @@ def wire(fields: FieldsConfig, index: int, sources: tuple[int, ...], labels: int
         recurrent: whether it sees what is above it.
     """
     field, last = fields.layers[index], index == len(fields.layers) - 1
+    if field.shared:
+        return Convolution(field, *fields.map_below(index), labels if index == 0 else 0)
     below = _columns(field.seen(fields.map_below(index)[0]), *fields.map_below(index))
     if recurrent and not last:
         upper = fields.layers[index + 1]
@@ -136,7 +190,7 @@ def wire(fields: FieldsConfig, index: int, sources: tuple[int, ...], labels: int
         told = labels if recurrent or index == 0 else 0
         second = [np.arange(told)] * field.grid**2
     connections = [np.concatenate([seen, sources[0] + other]) for seen, other in zip(below, second, strict=True)]
-    return Wiring(field, sum(sources), connections)
+    return Local(field, sum(sources), connections)
 
 
 def _columns(places: NDArray[np.int64] | Connections, side: int, channels: int) -> Connections:

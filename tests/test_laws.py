@@ -53,6 +53,8 @@ SCHEDULE = Schedule(every=30, idle=None)
 RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
 FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))
 LOCAL = replace(NETWORK, inputs=16, units=FIELDS.units, fields=FIELDS)
+MAPS = FieldsConfig(4, 1, (Field(4, 4, 3, shared=True), Field(2, 6, 3, 2, shared=True), Field(1, 10, 2)))
+CONVOLUTIONAL = replace(NETWORK, inputs=16, units=MAPS.units, fields=MAPS)
 CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
 
 
@@ -75,9 +77,22 @@ def of_fields(inputs: int, units: int, *, seed: int) -> Layer:
     return Layer(units, units, seed=seed, wiring=wiring_of(network, 1))
 
 
+def of_a_convolution(inputs: int, units: int, *, seed: int) -> Layer:
+    """Wired like the second layer of a network whose maps are of 4 x 4."""
+    field = Field(4, units // 16, 3, shared=True)
+    fields = FieldsConfig(4, inputs // 16, (field, field))
+    network = NetworkConfig(inputs, 4, fields.units, negatives="uniform_labels", fields=fields)
+    return Layer(units, units, seed=seed, wiring=wiring_of(network, 1))
+
+
 @parametrize(checks.LAYER_CHECKS)
 def test_local_layer(check):
     check(of_fields, 144, 144)
+
+
+@parametrize(checks.LAYER_CHECKS)
+def test_convolutional_layer(check):
+    check(of_a_convolution, 96, 96)
 
 
 @parametrize(checks.GOODNESS_CHECKS)
@@ -196,19 +211,24 @@ def of_fields_recurrent(folder: Path) -> Stream:
     return Stream.in_process(replace(LOCAL, layer=RECURRENT.layer, video=RECURRENT.video), SCHEDULE, folder=folder)
 
 
+def of_convolutions(folder: Path) -> Stream:
+    return Stream.in_process(CONVOLUTIONAL, SCHEDULE, folder=folder)
+
+
 BRIEF = [check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded]
 """Checks of a chain but for the one that takes as long as all others."""
 
 
 @parametrize(BRIEF)
-@pytest.mark.parametrize("make", [of_fields_with_labels, of_fields_recurrent])
+@pytest.mark.parametrize("make", [of_fields_with_labels, of_fields_recurrent, of_convolutions])
 def test_local_chain(check, make):
     check(make)
 
 
 @parametrize([check_replay_from_snapshot])
-def test_durable_local_chain(check):
-    check(of_fields_with_labels)
+@pytest.mark.parametrize("make", [of_fields_with_labels, of_convolutions])
+def test_durable_local_chain(check, make):
+    check(make)
 
 
 @parametrize(BRIEF)

@@ -129,7 +129,12 @@ def layer_config(constants: Constants) -> LayerConfig:
 
 @functools.cache
 def fingerprint(
-    layer: LayerConfig, video: VideoConfig | None = None, standardize: bool = False, local: bool = False, steps: int = 60
+    layer: LayerConfig,
+    video: VideoConfig | None = None,
+    standardize: bool = False,
+    local: bool = False,
+    shared: bool = False,
+    steps: int = 60,
 ) -> tuple[float, ...]:
     """What the library does with these constants: a tiny network's weights after a fixed stream, seen from a few directions.
 
@@ -144,13 +149,18 @@ def fingerprint(
         video: makes the network recurrent.
         standardize: as the network's configuration has it.
         local: whether the layers have local receptive fields.
+        shared: whether any of these share their weights.
         steps: wake micro-batches of the fixed stream, more than any of the library's refresh intervals.
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     exact = replace(layer, precision="float32", blocks=min(layer.blocks, NARROW))
-    fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1))) if local else None
-    units = (NARROW, NARROW)
+    fields = None
+    if shared:
+        fields = FieldsConfig(4, 1, (Field(2, 4, 3, shared=True), Field(1, NARROW, 2, shared=True)))
+    elif local:
+        fields = FieldsConfig(4, 1, (Field(2, 3, 3, tile=2), Field(2, 3, 1)))
+    units = (NARROW, NARROW) if fields is None else fields.units
     config = NetworkConfig(16, 3, units, batch=10, layer=exact, video=video, standardize=standardize, fields=fields)
     stream = Stream.in_process(config, Schedule(every=50, idle=None))
     for _ in range(steps):

@@ -205,16 +205,16 @@ class Looks:
         if not reader.stages or not self._pictured:
             return models.FieldsLook(seq=reader.seq, units=[])
         weights, inputs, wiring = reader.stages[0].layer, self._config.inputs, wiring_of(reader.config, 0)
-        weights = weights if wiring is None else wiring.as_dense(weights)
+        all_units = self._config.units[0]
+        distinct = torch.arange(all_units) if wiring is None else wiring.distinct()
+        picked = distinct[torch.linspace(0, len(distinct) - 1, min(UNITS, len(distinct))).round().long()]
+        weights = weights[picked] if wiring is None else wiring.as_dense(weights, picked)
         weights = of_z(weights, inputs) if self._config.standardize else weights[:, :inputs]
         two_sided = isinstance(GOODNESS[self._config.layer.goodness], OpponentSquares)
-        picked = torch.linspace(0, len(weights) - 1, min(UNITS, len(weights))).round().long().tolist()
-        half = (len(weights) + 1) // 2
+        half = (all_units + 1) // 2
         units = [
-            models.Unit(
-                unit=unit, speaks=("for" if unit < half else "against") if two_sided else None, pixels=field(weights[unit])
-            )
-            for unit in picked
+            models.Unit(unit=unit, speaks=("for" if unit < half else "against") if two_sided else None, pixels=field(row))
+            for unit, row in zip(picked.tolist(), weights, strict=True)
         ]
         return models.FieldsLook(seq=reader.seq, units=units)
 

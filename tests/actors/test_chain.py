@@ -51,7 +51,7 @@ def expected(folder: Path, count: int) -> dict[str, str]:
     return digests
 
 
-FIELDS = FieldsConfig(8, 1, (Field(6, 3, 3, tile=2), Field(3, 10, 2, 2), Field(2, 20, 2)))
+FIELDS = FieldsConfig(8, 1, (Field(6, 4, 3, shared=True), Field(3, 10, 2, 2, tile=3), Field(2, 20, 2, shared=True)))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ FIELDS = FieldsConfig(8, 1, (Field(6, 3, 3, tile=2), Field(3, 10, 2, 2), Field(2
         replace(CONFIG, units=FIELDS.units, fields=FIELDS),
         replace(CONFIG, box=BoxConfig("net", 0.1, 1e-4), hardware=1),
     ],
-    ids=["dense", "standardized", "local", "boxes on hardware"],
+    ids=["dense", "standardized", "local and shared", "boxes on hardware"],
 )
 def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -> None:
     """Wake, sleep, frames without a label or learned in one step, a snapshot: the actors end with the same bits and answers."""

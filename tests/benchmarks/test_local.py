@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from ffstream import Field, FieldsConfig
 from ffstream.datasets import load
 
 FIELDS = FieldsConfig(8, 1, (Field(8, 3, 3, tile=4), Field(8, 3, 3, tile=4)))
-SHAPE = {"fields": asdict(FIELDS) | {"layers": [asdict(field) for field in FIELDS.layers]}, "held": 100, "fit": 100}
+SHAPE = {"fields": FIELDS.to_dict(), "held": 100, "fit": 100}
 
 
 @pytest.mark.parametrize("backprop", [True, False])

@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 
+from ffstream import Field, FieldsConfig
 from ffstream.symbols import LARGEST
 from ffstream_gateway import look_models
 
@@ -262,3 +263,20 @@ def test_recurrent(gateway, frames):
     explained = app.http.post("/explain", json={"frame": frames[0][0].tolist()}).json()
     assert np.shape(explained["goodness"]) == (10, 2)
     assert app.get("/goodness")["positives"] == 50
+
+
+def test_a_convolution(gateway, frames):
+    """A picture a channel: its weights, as the unit in the middle has them."""
+    field = Field(4, 12, 3, 2, shared=True)
+    fields = FieldsConfig(8, 1, (field,))
+    app = gateway.open(inputs=64, units=fields.units, network={"fields": fields.to_dict()}).settle()
+    app.accepted(frames[0][:50], frames[1][:50])
+    app.settle()
+    shown, weights = app.get("/fields")["units"], app.stream.reader.stages[0].layer[0].numpy()
+    assert [each["speaks"] for each in shown] == ["for"] * 6 + ["against"] * 6
+    for each, own in zip(shown, weights, strict=True):
+        picture = (bytes_of(each["pixels"]).astype(float).reshape(8, 8) - 127.5) / 127.5
+        kernel = own[:9].reshape(3, 3) / np.abs(own[:9]).max()
+        np.testing.assert_allclose(picture[3:6, 3:6], kernel, atol=0.01)
+        picture[3:6, 3:6] = 0
+        np.testing.assert_allclose(picture, 0, atol=0.01)
