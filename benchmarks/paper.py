@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import (
     aesop,
     blocks,
+    convolutional,
     fast_weights,
     goodness,
     mnist_local,
@@ -138,8 +139,11 @@ def associated(name: str) -> Find:
 SUPERVISED = of("mnist_supervised", error("goodness"), {"shift": None}, part="test")
 SHIFTED = of("mnist_supervised", error("goodness"), {"shift": 2}, part="test")
 RECURRENT = of("mnist_recurrent", error("goodness"), {"goodness": None}, part="test")
+CONVOLUTIONAL = of("convolutional-mnist", error("goodness"), {}, part="test", learner="ffstream", frames=None)
 LOCAL = of("mnist_local", error("one_pass"), {}, part="test")
 UNSUPERVISED = of("mnist_unsupervised", error("one_pass"), {"labels": None}, part="test")
+
+PUBLISHED = f"{convolutional.TASKS['mnist'].published[convolutional.SCODELLARO]:.2f} by others"
 
 PAPER_ON_UNITS = {
     "squares up, ReLU": "used throughout",
@@ -182,6 +186,14 @@ ROWS = (
     *(
         Row("9", f"one of four {name}", ERROR, "asked", "bench-fast-weights", associated(name))
         for name in fast_weights.ASSOCIATIONS
+    ),
+    Row(
+        "beyond",
+        "convolutional, label told everywhere",
+        ERROR,
+        f"{PUBLISHED:.2f} by others",
+        "bench-convolutional",
+        CONVOLUTIONAL,
     ),
 )
 

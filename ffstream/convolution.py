@@ -12,7 +12,8 @@ locations,
 
     G_c = 1 / (locations * rows)  sum_rl delta_rcl seen_rl
 
-so that a rate means about what it does in a dense layer, whose ``delta`` of a unit is as large. Pooling is a stride.
+so that a rate means about what it does in a dense layer, whose ``delta`` of a unit is as large. Goodness is that of all units,
+and so is its threshold; peer normalization knows every unit at its place. Pooling is a stride.
 
 Reference: Scodellaro et al. 2025, doi:10.1038/s41598-025-26235-2 (labels that every location of a convolutional net sees). It
 leaves Hinton 2022, section 3.2, who keeps to weights of their own because sharing them is not how cortex works.
@@ -30,20 +31,21 @@ class Convolution:
 
     Args:
         field: shape of the layer.
-        side: places along a side of the map below.
-        channels: numbers at each of them.
+        below: side and channels of the map below, with whose numbers an input row begins.
+        inputs: numbers in an input row.
         labels: numbers after those of the map, which every location sees.
     """
 
-    def __init__(self, field: Field, side: int, channels: int, labels: int = 0) -> None:
-        self.inputs = side**2 * channels + labels
+    def __init__(self, field: Field, below: tuple[int, int], inputs: int, labels: int = 0) -> None:
+        side, channels = below
+        self.inputs = inputs
         self.width = field.size**2 * channels + labels
         self.blocks, self.units, self.places = 1, field.channels, field.grid**2
         seen = field.seen(side)
         maps = side**2 * np.arange(channels)[:, None, None]
-        columns = np.where(seen.T == NOTHING, self.inputs + 1, maps + seen.T).reshape(-1, self.places)
-        told = np.arange(self.inputs - labels, self.inputs + 1)[:, None].repeat(self.places, axis=1)
-        self.index = torch.from_numpy(np.concatenate([columns, told]))
+        columns = np.where(seen.T == NOTHING, inputs + 1, maps + seen.T).reshape(-1, self.places)
+        told = np.append(side**2 * channels + np.arange(labels), inputs)
+        self.index = torch.from_numpy(np.concatenate([columns, told[:, None].repeat(self.places, axis=1)]))
         self.middle = field.grid // 2 * (field.grid + 1)
 
     def first_weights(self, generator: torch.Generator) -> Tensor:

@@ -27,6 +27,8 @@ A batch of 100, one thread of a Xeon at 2.5 GHz, milliseconds, gather and forwar
 and the mask itself takes another 14 ms in the dense layer of section 4. Where a location has three units, as there, tiles
 of one location gather each input 120 times to use it thrice; tiles of 8 x 8 have 2.7 times the weights that are needed and are
 the fastest.
+
+Layers whose locations share their weights are another :class:`Wiring` (:mod:`ffstream.convolution`).
 """
 
 import functools
@@ -181,7 +183,7 @@ def wire(fields: FieldsConfig, index: int, sources: tuple[int, ...], labels: int
     """
     field, last = fields.layers[index], index == len(fields.layers) - 1
     if field.shared:
-        return Convolution(field, *fields.map_below(index), labels if index == 0 else 0)
+        return Convolution(field, fields.map_below(index), sum(sources), labels if index == 0 else 0)
     below = _columns(field.seen(fields.map_below(index)[0]), *fields.map_below(index))
     if recurrent and not last:
         upper = fields.layers[index + 1]

@@ -14,6 +14,7 @@ from ffstream.stage import Stage
 
 FIELDS = FieldsConfig(7, 2, (Field(4, 6, 5, 2, shared=True), Field(4, 4, 3, shared=True), Field(2, 5, 4)))
 CONFIG = NetworkConfig(FIELDS.inputs, 4, FIELDS.units, fields=FIELDS)
+UNTOLD = replace(CONFIG, inputs=49, negatives="hybrid_frames", fields=replace(FIELDS, channels=1))
 PLAIN = LayerConfig(rule="plain", rate=1.0, momentum=0.0, teach_above=0.0)
 SHARED = (0, 1)
 
@@ -30,15 +31,18 @@ def lived(config: NetworkConfig, index: int) -> Layer:
     return layer
 
 
-@pytest.mark.parametrize("index", SHARED)
-def test_forward_is_a_convolution(index):
-    """Zero over the edges, and the label told at every location."""
-    field, (side, channels), layer = FIELDS.layers[index], FIELDS.map_below(index), lived(CONFIG, index)
+@pytest.mark.parametrize(("config", "index"), [(CONFIG, 0), (CONFIG, 1), (UNTOLD, 0)])
+def test_forward_is_a_convolution(config, index):
+    """Zero over the edges, and the label told at every location, where layers are told of it."""
+    (side, channels), field, layer = config.fields.map_below(index), config.fields.layers[index], lived(config, index)
     x = rows(layer)
     weights, bias = layer.weights[0, :, :-1], layer.weights[0, :, -1]
     kernel = weights[:, : channels * field.size**2].view(-1, channels, field.size, field.size)
     maps = conv2d(x[:, : channels * side**2].view(10, channels, side, side), kernel, bias, field.stride, field.size // 2)
-    told = x[:, channels * side**2 :] @ weights[:, channels * field.size**2 :].t()
+    to_label = weights[:, channels * field.size**2 :]
+    assert to_label.shape[1] == (4 if config is CONFIG and index == 0 else 0)
+    told = x[:, channels * side**2 :][:, : to_label.shape[1]] @ to_label.t()
+    assert bias.abs().max() > 0
     assert torch.allclose(layer.forward(x), (maps + told[:, :, None, None]).relu().flatten(1), atol=1e-5)
 
 

@@ -50,7 +50,7 @@ def test_from_end_to_end(tmp_path, capsys, monkeypatch):
         main([*given, "--passes", "1", "--held", "50"])
         said = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert (said["name"], said["target"], said["met"]) == ("convolutional", 0.84, False)
-        assert len((tmp_path / "convolutional.jsonl").read_text().splitlines()) == 2
+        assert len((tmp_path / "convolutional-mnist.jsonl").read_text().splitlines()) == 2
     table = (tmp_path / "convolutional-mnist-test.md").read_text()
     assert "| forward-forward | shortlist |" in table
     assert "| backprop | backprop |" in table
