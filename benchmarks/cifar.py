@@ -7,15 +7,11 @@ backpropagation through the same fields beside it. A pass takes long: a run leav
 from it, and one that was asked for fewer passes is the beginning of one that is asked for more.
 """
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.epochs import Epochs
-from benchmarks.learners.local_backprop import LocalBackprop
-from benchmarks.ledger import Ledger
-from benchmarks.passes import draw_curve, folder_of, pass_options
+from benchmarks.passes import draw_curve, extent, extent_name, open_ledger, part_options, whole
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Field, FieldsConfig
@@ -74,12 +70,6 @@ def run_of(system: str, layers: int, part: str, passes: int, held: int | None = 
     return Run("ffstream", constants, fields.units, 100, 0, part, passes, frames)
 
 
-def measure(checkpoints: Path, run: Run, data: str) -> Figures:
-    """The figures of a run, gone on with from its last checkpoint."""
-    learner = LocalBackprop if run.learner == "local backprop" else Epochs
-    return learner(run, data, folder_of(checkpoints, run)).complete()
-
-
 def rows_of(found: Measured) -> list[tuple[tuple[str, str, int], float, float]]:
     """Of what was measured, each row of the table: which one, errors in percent on learned images and on those held out."""
     rows = []
@@ -115,11 +105,11 @@ def _draw_curves(axes: Any, found: Measured, title: str) -> None:
     axes.legend()
 
 
-def met(found: Measured, whole: bool) -> bool:
-    """Whether every row of the table is there, of the ``whole`` training and test sets, and none is far behind the paper's."""
+def met(found: Measured, complete: bool) -> bool:
+    """Whether every row of the table is there, of ``complete`` training and test sets, and none is far behind the paper's."""
     rows = rows_of(found)
     level = all(error <= PAPER[row][1] + LEEWAY for row, _, error in rows)
-    return level and len(rows) == len(PAPER) and best(found) <= TARGET and whole
+    return level and len(rows) == len(PAPER) and best(found) <= TARGET and complete
 
 
 def best(found: Measured) -> float:
@@ -130,16 +120,12 @@ def best(found: Measured) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = pass_options(__doc__, PASSES)
+    parser = part_options(__doc__, PASSES)
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 3], help="hidden layers")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--held", type=int, help="images held out that are read, where not all are")
-    parser.add_argument("--frames", type=int, help="images that are learned, where not all are")
     given = parser.parse_args(arguments)
 
-    resumed = functools.partial(measure, given.checkpoints)
-    path = given.results / "cifar.jsonl"
-    ledger = Ledger(path, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
+    ledger = open_ledger(given, "cifar")
     runs = {
         (system, layers): run_of(system, layers, given.part, given.passes, given.held, given.frames)
         for layers in given.layers
@@ -148,12 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger.complete(runs.values())
 
     found = {which: ledger[run] for which, run in runs.items()}
-    read = "all" if given.held is None else f"the first {given.held}"
-    of = "all" if given.frames is None else f"the first {given.frames}"
-    title = f"passes: {given.passes}, over {of} images; {given.part}, {read} images held out"
-    report(given.results, found, f"cifar-{given.part}" + (f"-{given.frames}" if given.frames else ""), title)
-    whole = given.part == "test" and given.held is None and given.frames is None
-    verdict("cifar", value=best(found), target=TARGET, met=met(found, whole), passes=given.passes)
+    report(given.results, found, f"cifar-{extent_name(given)}", extent(given))
+    verdict("cifar", value=best(found), target=TARGET, met=met(found, whole(given)), passes=given.passes)
 
 
 if __name__ == "__main__":

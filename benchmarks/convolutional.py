@@ -7,16 +7,13 @@ same net, and the errors of published nets as published: after hundreds of passe
 checkpoint after every pass and goes on from it.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.cifar import measure
-from benchmarks.ledger import Ledger
-from benchmarks.passes import draw_curve, draw_target, pass_options
+from benchmarks.passes import draw_curve, draw_target, extent, extent_name, open_ledger, part_options, whole
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Field, FieldsConfig
@@ -56,12 +53,11 @@ READINGS = {"forward-forward": ("one_pass", "goodness", "shortlist"), "backprop"
 Measured = dict[str, list[Figures]]
 
 
-def run_of(system: str, task: Task, part: str, passes: int, seed: int, **limits: int | None) -> Run:
-    """One system's run; ``limits`` are ``held`` images that are read and ``frames`` that are learned, None for all."""
-    shape: dict[str, Any] = {"fields": task.fields.to_dict()}
-    if limits.get("held") is not None:
-        shape["held"] = limits["held"]
-    frames = limits.get("frames")
+def run_of(
+    system: str, task: Task, part: str, passes: int, seed: int, held: int | None = None, frames: int | None = None
+) -> Run:
+    """One system's run, of which no more than ``held`` images are read and ``frames`` are learned."""
+    shape: dict[str, Any] = {"fields": task.fields.to_dict()} | ({} if held is None else {"held": held})
     if system == "backprop":
         return Run("local backprop", BACKPROP | shape, task.fields.units, 100, seed, part, passes, frames)
     constants = CONSTANTS | shape | {"label_strength": task.label_strength}
@@ -88,13 +84,12 @@ def report(results: Path, found: Measured, task: Task, name: str, title: str) ->
             percent(mean(each.looks[0]["learned"] for each in runs)),
             percent(mean(each.looks[-1][f"learned, {reading}"] for each in runs)),
             f"{error(found, system, reading):.2f}",
-            f"{mean(each.seconds for each in runs) / 60:.0f}",
         ]
         for system, runs in found.items()
         for reading in READINGS[system]
     ]
-    rows += [[whose, "as published", "", "", f"{wrong:.2f}", ""] for whose, wrong in task.published.items()]
-    header = ["net", "read by", "before learning, first pass, %", "learned images, %", "held out, %", "minutes"]
+    rows += [[whose, "as published", "", "", f"{wrong:.2f}"] for whose, wrong in task.published.items()]
+    header = ["net", "read by", "before learning, first pass, %", "learned images, %", "held out, %"]
     write(results / f"{name}.md", f"# Convolutional nets\n\n{title}\n\n{table(header, rows)}")
     plot(results / f"{name}.png", lambda axes: _draw_curves(axes, found, task, title))
 
@@ -111,34 +106,26 @@ def _draw_curves(axes: Any, found: Measured, task: Task, title: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = pass_options(__doc__, PASSES)
+    parser = part_options(__doc__, PASSES)
     parser.add_argument("--of", choices=TASKS, default="mnist", help="which data set it is")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--held", type=int, help="images held out that are read, where not all are")
-    parser.add_argument("--frames", type=int, help="images that are learned, where not all are")
     parser.set_defaults(seeds=SEEDS)
     given = parser.parse_args(arguments)
 
     task = TASKS[given.of]
-    resumed = functools.partial(measure, given.checkpoints)
-    path = given.results / f"convolutional-{given.of}.jsonl"
-    ledger = Ledger(path, given.data, workers=given.workers, fresh=given.fresh, measure=resumed)
-    limits = {"held": given.held, "frames": given.frames}
+    ledger = open_ledger(given, f"convolutional-{given.of}")
     runs = {
-        system: [run_of(system, task, given.part, given.passes, seed, **limits) for seed in range(given.seeds)]
+        system: [run_of(system, task, given.part, given.passes, seed, given.held, given.frames) for seed in range(given.seeds)]
         for system in given.systems
     }
     ledger.complete(run for each in runs.values() for run in each)
 
     found = {system: [ledger[run] for run in each] for system, each in runs.items()}
-    read = "all" if given.held is None else f"the first {given.held}"
-    of = "all" if given.frames is None else f"the first {given.frames}"
-    title = f"{given.of}, passes: {given.passes}, over {of} images; {given.part}, {read} images held out, seeds: {given.seeds}"
-    part = f"-{given.frames}" if given.frames else ""
-    report(given.results, found, task, f"convolutional-{given.of}-{given.part}{part}", title)
+    title = f"{given.of}, {extent(given)}, seeds: {given.seeds}"
+    report(given.results, found, task, f"convolutional-{given.of}-{extent_name(given)}", title)
     value, target = value_of(found), next(iter(task.published.values()))
-    whole = given.part == "test" and given.held is None and given.frames is None
-    verdict("convolutional", value=value, target=target, met=value <= target and whole, of=given.of, passes=given.passes)
+    met = value <= target and whole(given)
+    verdict("convolutional", value=value, target=target, met=met, of=given.of, passes=given.passes)
 
 
 if __name__ == "__main__":

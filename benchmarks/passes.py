@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.epochs import Epochs
+from benchmarks.learners.local_backprop import LocalBackprop
 from benchmarks.ledger import Ledger
 from benchmarks.report import options
 from benchmarks.runs import Figures, Run
@@ -25,6 +26,30 @@ def pass_options(about: str, passes: int) -> argparse.ArgumentParser:
     return parser
 
 
+def part_options(about: str, passes: int) -> argparse.ArgumentParser:
+    """The same for benchmarks of which a part may be measured."""
+    parser = pass_options(about, passes)
+    parser.add_argument("--held", type=int, help="images held out that are read, where not all are")
+    parser.add_argument("--frames", type=int, help="images that are learned, where not all are")
+    return parser
+
+
+def extent(given: argparse.Namespace) -> str:
+    """How much was learned and read, in words."""
+    of, read = ("all" if limit is None else f"the first {limit}" for limit in (given.frames, given.held))
+    return f"passes: {given.passes}, over {of} images; {given.part}, {read} images held out"
+
+
+def extent_name(given: argparse.Namespace) -> str:
+    """The same in the name of a file."""
+    return given.part + (f"-{given.frames}" if given.frames else "")
+
+
+def whole(given: argparse.Namespace) -> bool:
+    """Whether all training images were learned and all test images read."""
+    return given.part == "test" and given.held is None and given.frames is None
+
+
 def open_ledger(given: argparse.Namespace, name: str) -> Ledger:
     """The record called ``name`` of a benchmark with these options; its runs leave checkpoints and go on from them."""
     resumed = functools.partial(measure, given.checkpoints)
@@ -39,7 +64,8 @@ def folder_of(checkpoints: Path, run: Run) -> Path:
 
 def measure(checkpoints: Path, run: Run, data: str) -> Figures:
     """The figures of a run, gone on with from its last checkpoint."""
-    return Epochs(run, data, folder_of(checkpoints, run)).complete()
+    learner = LocalBackprop if run.learner == "local backprop" else Epochs
+    return learner(run, data, folder_of(checkpoints, run)).complete()
 
 
 def draw_curve(axes: Any, looks: Sequence[dict[str, float]], reading: str, **style: Any) -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.convolutional import BACKPROP, CONSTANTS, SCODELLARO, TASKS, main, measure, run_of
+from benchmarks.convolutional import BACKPROP, CONSTANTS, SCODELLARO, TASKS, main, run_of
 from benchmarks.ledger import key_of
+from benchmarks.passes import measure
 from benchmarks.runs import Run
 from ffstream import Field, FieldsConfig
 
@@ -54,5 +55,5 @@ def test_from_end_to_end(tmp_path, capsys, monkeypatch):
     table = (tmp_path / "convolutional-mnist-test.md").read_text()
     assert "| forward-forward | shortlist |" in table
     assert "| backprop | backprop |" in table
-    assert f"| {SCODELLARO} | as published |  |  | 0.84 |  |" in table
+    assert f"| {SCODELLARO} | as published |  |  | 0.84 |" in table
     assert (tmp_path / "convolutional-mnist-test.png").stat().st_size > 10_000
