@@ -18,7 +18,7 @@ from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Field, FieldsConfig
 
-PASSES = 2
+PASSES = 10
 SEEDS = 1
 
 SCODELLARO = "Scodellaro et al. 2025, three layers of 128 shared filters"

@@ -52,12 +52,12 @@ def test_table_1_is_met_by_all_of_its_rows_or_not_at_all():
         figures.looks[-1] |= {reading: PAPER[system, reading, layers][1] / 100, f"learned, {reading}": 0.2}
     assert len(rows_of(found)) == 10
     assert best(found) == 41
-    assert met(found, whole=True)
-    assert not met(found, whole=False)
+    assert met(found, complete=True)
+    assert not met(found, complete=False)
     found["maximised", 3].looks[-1]["one_pass"] += 0.011
-    assert not met(found, whole=True)
+    assert not met(found, complete=True)
     del found["maximised", 3]
-    assert not met(found, whole=True)
+    assert not met(found, complete=True)
 
 
 def test_the_networks_are_the_papers():
