@@ -42,7 +42,7 @@ def extent(given: argparse.Namespace) -> str:
 
 def extent_name(given: argparse.Namespace) -> str:
     """The same in the name of a file."""
-    return given.part + (f"-{given.frames}" if given.frames else "")
+    return f"{given.part}-{given.frames}" if given.frames else f"{given.part}"
 
 
 def whole(given: argparse.Namespace) -> bool:
