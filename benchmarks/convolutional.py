@@ -95,11 +95,11 @@ def report(results: Path, found: Measured, task: Task, name: str, title: str) ->
 
 
 def _draw_curves(axes: Any, found: Measured, task: Task, title: str) -> None:
-    for colour, (system, runs) in enumerate(found.items()):
-        for style, reading in zip(("-", "--", ":"), READINGS[system], strict=False):
-            for each in runs:
-                label = f"{system}, {reading}" if each is runs[0] else None
-                draw_curve(axes, each.looks, reading, color=f"C{colour}", linestyle=style, label=label)
+    curves = [(system, reading) for system in found for reading in READINGS[system]]
+    for colour, (system, reading) in enumerate(curves):
+        for each in found[system]:
+            label = f"{system}, {reading}" if each is found[system][0] else None
+            draw_curve(axes, each.looks, reading, color=f"C{colour}", label=label)
     whose, target = next(iter(task.published.items()))
     draw_target(axes, target, whose, title)
 
