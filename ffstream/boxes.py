@@ -106,6 +106,10 @@ def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
 
 
+def _noise(rng: np.random.Generator, like: Tensor) -> Tensor:
+    return _normal(rng, *like.shape).to(like.device)
+
+
 class Unknown:
     """Mixes all units, bends every mixture in one of four ways, and multiplies it by noise.
 
@@ -124,7 +128,7 @@ class Unknown:
         mixed = h @ self.mix
         bent = torch.stack([mixed.abs(), mixed.sign(), (2 * mixed).sin(), (3 * mixed).tanh()])
         out = bent.gather(0, self.ways.expand(1, len(h), -1))[0]
-        return out * (1 + self.strength * _normal(rng, *out.shape))
+        return out * (1 + self.strength * _noise(rng, out))
 
 
 class Net:
@@ -145,7 +149,7 @@ class Net:
     def __call__(self, h: Tensor, rng: np.random.Generator) -> Tensor:
         """See :class:`Box`; ``strength`` is that of multiplicative noise."""
         out: Tensor = (h @ self.weights[0].t()).relu() @ self.weights[1].t()
-        return out * (1 + self.strength * _normal(rng, *out.shape)) if self.strength else out
+        return out * (1 + self.strength * _noise(rng, out)) if self.strength else out
 
     def learn(self, h: Tensor, rng: np.random.Generator, cost: Cost) -> None:
         """One slow step on rows ``h`` [rows, units]."""
@@ -153,7 +157,7 @@ class Net:
             return
         first, second = self.weights
         inside = h @ first.t()
-        noise = _normal(rng, 2, *h.shape)
+        noise = _normal(rng, 2, *h.shape).to(h.device)
         hidden = (inside + NOISE * noise[0]).relu()
         change = cost(hidden @ second.t() + NOISE * noise[1]) - cost(inside.relu() @ second.t())
         blame = (change / NOISE)[:, None] * noise

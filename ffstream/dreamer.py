@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ffstream.classify import Reader
 from ffstream.config import NetworkConfig
+from ffstream.devices import CPU
 from ffstream.growth import grown_memory
 from ffstream.message import Batch, Message, Position
 from ffstream.negatives import NEGATIVES, Dream, Recall
@@ -50,6 +51,7 @@ class Dreamer:
 
     def finish(self, message: Message) -> Learned | Dreamt:
         """Take in what the last layer hands on."""
+        message = message.to(CPU)
         seq, step = message.position
         if step:
             if message.polarity is Polarity.NEGATIVE:

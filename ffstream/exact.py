@@ -183,7 +183,7 @@ class Step:
         logits = correct(readout, h, logits)
         others = torch.cat([logits[0, :label], logits[0, label + 1 :]])
         lacks = _logit(self.config.certainty) + float(others.logsumexp(dim=0)) - float(logits[0, label])
-        change = torch.zeros(1, len(readout), dtype=torch.float64)
+        change = readout.new_zeros(1, len(readout), dtype=torch.float64)
         change[0, label] = max(lacks, 0.0) / self.left
         shift(readout, h, change, h)
         return logits + change.float()

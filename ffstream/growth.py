@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from ffstream.config import NetworkConfig
+from ffstream.devices import CPU
 from ffstream.errors import ConfigError
 from ffstream.negatives import DreamMemory
 from ffstream.stage import Stage
@@ -85,7 +86,7 @@ def grown(stage: Stage, config: NetworkConfig) -> Stage:
     """
     check_growth(stage.config, config)
     wider = Stage(config, stage.index)
-    before, after = stage.state(), wider.state()
+    before, after = stage.to(CPU).state(), wider.state()
     old, new = stage.config.sources(stage.index), config.sources(stage.index)
     places = _places(old, new)
     for name, tensor in after.items():
@@ -98,7 +99,7 @@ def grown(stage: Stage, config: NetworkConfig) -> Stage:
             _add_labels(after[name][:, -1 - config.classes : -1], stage.config.classes)
     if old != new or config.classes != stage.config.classes:
         after["average.updates"].clamp_(max=RECENT)
-    return wider
+    return wider.to(stage.device)
 
 
 def grown_memory(memory: DreamMemory, classes: int) -> DreamMemory:

@@ -1,6 +1,6 @@
 """What enters the chain and what travels in it: up, and in a recurrent network down as well, tick by tick."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -66,6 +66,13 @@ class Message:
     exact: bool = False
     told: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Message":
+        """The same with what is computed with on a device; labels and what is told of them stay in host memory."""
+        if self.activity.device == device:
+            return self
+        activity, logits, prediction = (each.to(device) for each in (self.activity, self.logits, self.prediction))
+        return replace(self, activity=activity, logits=logits, prediction=prediction)
+
     @property
     def known(self) -> Tensor:
         """Which frames have a label: ``[batch]`` of bool."""
@@ -90,6 +97,12 @@ class States:
     labels: Tensor
     live: Tensor
     steady: Tensor
+
+    def to(self, device: torch.device) -> "States":
+        """The same with what is computed with on a device."""
+        if self.live.device == device:
+            return self
+        return replace(self, live=self.live.to(device), steady=self.steady.to(device))
 
     @property
     def place(self) -> tuple[Position, int, int]:

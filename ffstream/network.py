@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ffstream.change import change_dreamer, changed_stage
 from ffstream.config import NetworkConfig
+from ffstream.devices import ON_THE_PROCESSOR, Devices, check_here, claim
 from ffstream.dreamer import Dreamer
 from ffstream.growth import grown
 from ffstream.message import Batch, Message, Position
@@ -27,14 +28,25 @@ class Network:
         recall: reads frames back by number, for dreaming.
         snapshots: folder for snapshots; None when barriers are only passed.
         start: snapshot to begin from; None for first weights.
+        devices: where layers compute, if not on the processor (:mod:`ffstream.devices`).
+
+    Raises:
+        ConfigError: when a device is not there.
     """
 
     def __init__(
-        self, config: NetworkConfig, recall: Recall, *, snapshots: Path | None = None, start: Manifest | None = None
+        self,
+        config: NetworkConfig,
+        recall: Recall,
+        *,
+        snapshots: Path | None = None,
+        start: Manifest | None = None,
+        devices: Devices = ON_THE_PROCESSOR,
     ) -> None:
+        check_here(devices, config.depth)
         config = config if start is None else start.network(config)
         self.snapshots = snapshots
-        self._stand([Stage(config, index) for index in range(config.depth)])
+        self._stand([Stage(config, index).to(claim(devices, f"layer-{index}")) for index in range(config.depth)])
         self.dreamer = Dreamer(config, recall)
         self._outcomes: list[Outcome] = []
         if start is not None and snapshots is not None:

@@ -68,7 +68,7 @@ class ReadoutSlice:
     def _refresh(self) -> None:
         moment = self.moment.matrix
         damping = self.config.damping * moment.diagonal().mean().clamp(min=1e-12)
-        damped = moment + damping * torch.eye(len(moment))
+        damped = moment + damping * torch.eye(len(moment), device=moment.device)
         self.inverse.copy_(torch.cholesky_inverse(torch.linalg.cholesky(damped)))
 
     def state(self) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ def join(below: Tensor, above: Tensor | int) -> Tensor:
         below: ``[rows, width]``.
         above: ``[rows, width]``, or in the first pass, while all that is above is silent, the width alone.
     """
-    silent = torch.zeros(len(below), above) if isinstance(above, int) else above
+    silent = below.new_zeros(len(below), above) if isinstance(above, int) else above
     return torch.cat([below.float(), silent.float()], dim=1)
 
 
@@ -149,6 +149,7 @@ class TickStage:
 
     def first(self, below: States) -> States:
         """The bottom-up pass: states from what is below alone. Nothing is learned."""
+        below = below.to(self.stage.device)
         lane = self._lanes[below.lane] = Lane(taught=len(below.live))
         return self._states(lane, below, join(below.live, self.above), join(below.steady, self.above), tick=0)
 
@@ -158,6 +159,7 @@ class TickStage:
         What is shown was computed before this step's learning, and is rounded to the precision of the layers: the neighbours'
         products would round it all the same.
         """
+        below, above = below.to(self.stage.device), above.to(self.stage.device)
         lane = self._lanes[below.lane]
         x = join(below.live, above.live)
         return self._states(lane, below, x, join(below.steady, above.steady), tick=below.tick + 1)
@@ -178,6 +180,7 @@ class TickStage:
 
     def close(self, message: Message) -> Message:
         """After the last tick: correct the logits, report, and follow with the averaged weights."""
+        message = message.to(self.stage.device)
         lanes = [self._lanes[lane] for lane in sorted(self._lanes)]
         self._lanes = {}
         taught = sum(lane.taught for lane in lanes)

@@ -15,6 +15,7 @@ from ffstream import exact
 from ffstream.average import Average
 from ffstream.boxes import Port
 from ffstream.config import NetworkConfig
+from ffstream.devices import CPU, moved
 from ffstream.errors import GapError, SnapshotError
 from ffstream.hardware import activation_of
 from ffstream.labels import LabelViews
@@ -29,8 +30,8 @@ from ffstream.wiring import wiring_of
 
 
 class StageWeights(NamedTuple):
-    """What classifying needs of a stage: ``layer`` [units, inputs + 1] (of local receptive fields [blocks, units,
-    width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units].
+    """What classifying needs of a stage, in host memory: ``layer`` [units, inputs + 1] (of local receptive fields [blocks,
+    units, width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units].
 
     ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them; ``box`` the
     weights that a box below the layer has.
@@ -59,11 +60,12 @@ def views_of(config: NetworkConfig, moments: Tensor | None = None) -> LabelViews
 
 
 class Stage:
-    """Layer ``index`` of a network."""
+    """Layer ``index`` of a network. It computes on the processor until it is taken elsewhere (:meth:`to`)."""
 
     def __init__(self, config: NetworkConfig, index: int) -> None:
         self.config = config
         self.index = index
+        self.device = CPU
         seed = int(keyed(config.seed, "layer", index).integers(2**62))
         inputs, units = config.layer_inputs(index), config.units[index]
         activation, wiring = activation_of(config, index), wiring_of(config, index)
@@ -76,6 +78,14 @@ class Stage:
         moments = None if self.scales is None else self.scales.moments
         self.views = views_of(config, moments) if sees_labels else None
         self.place = torch.zeros(2, dtype=torch.int64)
+
+    def to(self, device: torch.device) -> "Stage":
+        """The same stage on another device (:mod:`ffstream.devices`); itself where it is there already."""
+        if device == self.device:
+            return self
+        stage = moved(self, device)
+        stage.device = device
+        return stage
 
     @property
     def position(self) -> Position:
@@ -101,7 +111,7 @@ class Stage:
         return True
 
     def enter(self, batch: Batch) -> Message:
-        """Label views of a batch; only the first stage has them. Frames that wake brings are measured first.
+        """Label views of a batch, in host memory; only the first stage has them. Frames that wake brings are measured first.
 
         One that is learned in one step is no sample of the stream: it changes no average.
         """
@@ -117,6 +127,7 @@ class Stage:
         precision of the layers: the next one's products would round it all the same. What an exact step hands on has learned
         already (:mod:`ffstream.exact`).
         """
+        message = message.to(self.device)
         if message.exact:
             return self._learn_exactly(message)
         below, taught = message.activity, message.taught
@@ -143,7 +154,7 @@ class Stage:
         if known.any():
             share = int(known.sum()) / self.config.batch
             told = message.told if message.told is not None else one_hot(message.labels.clamp(min=0), self.config.classes)
-            self.readout.learn(neutral[known], logits[known], told[known].float(), share)
+            self.readout.learn(neutral[known], logits[known], told[known].float().to(logits.device), share)
         return replace(message, logits=logits, prediction=prediction)
 
     def _learn_exactly(self, message: Message) -> Message:
@@ -162,10 +173,10 @@ class Stage:
 
     def weights(self) -> StageWeights:
         """A copy of what classifying needs: the averaged weights."""
-        mean = self.average.mean
-        moments = None if self.scales is None else self.scales.moments.clone()
-        box = None if self.port is None or self.port.weights is None else self.port.weights.clone()
-        return StageWeights(mean["layer"].clone(), mean["readout"].clone(), moments, box)
+        moments = None if self.scales is None else self.scales.moments
+        box = None if self.port is None else self.port.weights
+        found = StageWeights(self.average.mean["layer"], self.average.mean["readout"], moments, box)
+        return StageWeights(**{name: part.to(CPU, copy=True) for name, part in found.tensors().items()})
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the future depends on, by name (the tensors themselves)."""

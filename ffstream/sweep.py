@@ -2,7 +2,7 @@
 
 A large layer's update is bound by memory: every torch operation on its weights reads and writes all of them. Here each sweep is
 one pass in C (``sweep.c``, compiled when ffstream is installed); where there is no compiler the same is said in torch, bit for
-bit the same, and a bfloat16 update of 2000 units takes half as long again.
+bit the same, and a bfloat16 update of 2000 units takes half as long again. What is on a GPU is left to torch.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ def fold(
     Returns:
         ``v`` in the format of the layer's products: itself, or a copy.
     """
-    if COMPILED and all(map(Tensor.is_contiguous, (direction, velocity, own, other))):
+    if COMPILED and _in_order(direction, velocity, own, other):
         run = getattr(COMPILED, f"fold_{KIND[direction.dtype]}")
         run(*_pointers(direction, velocity, own, other), *map(ctypes.c_float, (turn, weight, learn, keep)))
         return velocity if direction.dtype is velocity.dtype else direction
@@ -57,10 +57,15 @@ def fold(
 
 def move(weights: Tensor, velocity: Tensor, change: Tensor, rate: float) -> None:
     """``W <- W + rate (v + change)``, all ``[units, inputs]``; ``change`` may be in the format of the layer's products."""
-    if COMPILED and all(map(Tensor.is_contiguous, (change, velocity, weights))):
+    if COMPILED and _in_order(change, velocity, weights):
         getattr(COMPILED, f"move_{KIND[change.dtype]}")(*_pointers(change, velocity, weights), ctypes.c_float(rate))
     else:
         weights.add_(change.float().add_(velocity), alpha=rate)
+
+
+def _in_order(*tensors: Tensor) -> bool:
+    """Whether they are in host memory, number after number."""
+    return all(tensor.is_cpu and tensor.is_contiguous() for tensor in tensors)
 
 
 def _pointers(*tensors: Tensor) -> tuple[ctypes.c_long | ctypes.c_void_p, ...]:

@@ -23,6 +23,7 @@ from ffstream.actors.part import BUILD, Pulse, actor
 from ffstream.actors.placement import DREAMER, Seats, free
 from ffstream.actors.tick_actor import TickActor
 from ffstream.config import NetworkConfig
+from ffstream.devices import ON_THE_PROCESSOR, Devices
 from ffstream.errors import ChainError
 from ffstream.stream.snapshot import Manifest, read_blob
 
@@ -50,6 +51,7 @@ class Crew:
         snapshots: folder for snapshots.
         watch: called while waiting; raises a :class:`ChainError` when Ray itself has failed.
         seats: places on a cluster; None when all are on this machine, and nothing is kept free for them.
+        devices: where layers compute.
         starting: called while actors start; what it raises ends that.
     """
 
@@ -60,9 +62,10 @@ class Crew:
         snapshots: Path,
         watch: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        devices: Devices = ON_THE_PROCESSOR,
         starting: Callable[[], None] = lambda: None,
     ) -> None:
-        self.config, self.watch, self.seats, self.starting = config, watch, seats, starting
+        self.config, self.watch, self.seats, self.devices, self.starting = config, watch, seats, dict(devices), starting
         self.parts: dict[str, Any] = {}
         self.pids: dict[str, int] = {}
         self.away: dict[str, str] = {}
@@ -132,7 +135,7 @@ class Crew:
         layer = LayerActor if self.config.video is None else TickActor
         missing: dict[str, tuple[Any, ...]] = {DREAMER: (DreamerActor, self.config, self._journal, self._snapshots)}
         for index in range(self.config.depth):
-            missing[f"layer-{index}"] = (layer, self.config, index, self._snapshots)
+            missing[f"layer-{index}"] = (layer, self.config, index, self._snapshots, self.devices)
         if self.seats is not None and missing.keys() - self.parts.keys():
             self.seats.reserve(self._look)
         self.parts |= {name: self._engage(name, *what) for name, what in missing.items() if name not in self.parts}
@@ -142,7 +145,10 @@ class Crew:
             self._find(name, pulse)
 
     def _find(self, name: str, pulse: Pulse) -> None:
-        """Note where a new part is."""
+        """Note where a new part is, if it can be one."""
+        if pulse.fault is not None:
+            self._dismiss(name)
+            raise ChainError(f"{name} on node {pulse.node}: {pulse.fault}")
         if pulse.build != BUILD:
             self._dismiss(name)
             raise ChainError(f"{name}: got {pulse.build} on node {pulse.node}, expected {BUILD}, on which bits depend")

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from ffstream.actors.part import Blob, Guard, Pulse, Saver
-from ffstream.actors.wire import Packed, pack, unpack
+from ffstream.actors.wire import Packed, lender, pack, unpack
 from ffstream.change import changed_stage
 from ffstream.config import NetworkConfig
+from ffstream.devices import ON_THE_PROCESSOR, Devices, claim
 from ffstream.message import Batch, Message, Position
 from ffstream.stage import Stage, StageWeights, restore
 from ffstream.stream.events import Barrier, Change, Recorded
@@ -58,13 +60,17 @@ class LayerActor:
         config: of the network.
         index: of the layer, from 0.
         snapshots: folder on the driver's disk.
+        devices: where layers compute.
     """
 
-    def __init__(self, config: NetworkConfig, index: int, snapshots: Path) -> None:
+    def __init__(self, config: NetworkConfig, index: int, snapshots: Path, devices: Devices = ON_THE_PROCESSOR) -> None:
         self.config, self.index = config, index
         self.guard = Guard(f"layer-{index}")
         self.saver = Saver(self.guard, snapshots)
         self.epoch = 0
+        with suppress(Exception), self.guard():  # a sign of life tells
+            self.device = claim(devices, self.guard.name)
+            self.guard.gpu = lender(self.device)
 
     @ray.method(concurrency_group="learn")
     def open(
@@ -83,8 +89,8 @@ class LayerActor:
         with self.guard():
             hand_over = functools.partial(dreamer.keep.remote, epoch) if away else None
             self.saver.report_to(functools.partial(dreamer.saved.remote, epoch), hand_over)
-            self.epoch, self.above = epoch, above
-            self.stage = Stage(self.config if start is None else start.network(self.config), self.index)
+            self.epoch, self.above, self.lends = epoch, above, self.guard.lends(above)
+            self.stage = Stage(self.config if start is None else start.network(self.config), self.index).to(self.device)
             if start is not None:
                 restore(self.stage.state(), self.saver.saved(start, blob))
 
@@ -111,7 +117,7 @@ class LayerActor:
         message = self.stage.learn(message)
         if self.index == self.config.depth - 1:
             message = replace(message, activity=message.activity[:0])  # the dreamer does not read it
-        return pack(message)
+        return pack(message, self.lends)
 
     def _hand_on(self, learned: Iterable[Packed]) -> None:
         if bundle := list(learned):

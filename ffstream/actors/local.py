@@ -2,7 +2,8 @@
 
 Ray's own defaults listen on every interface, write a token into the user's home, report usage and take 30 % of the memory.
 Here it listens on loopback only, has a token of its own that no file holds (both set in the package's ``__init__``), and
-keeps its files in a folder that goes when it goes.
+keeps its files in a folder that goes when it goes. It hands out no GPUs, for nobody else is on it: its actors see all those
+that this program sees.
 """
 
 import ctypes

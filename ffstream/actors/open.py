@@ -1,6 +1,7 @@
 """The front door: a stream whose layers run as Ray actors, on this machine or on the cluster that RAY_ADDRESS names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ffstream.actors.local import LocalRay
 from ffstream.actors.placement import Placement, Seats
 from ffstream.actors.shared import Runs, Share
 from ffstream.config import NetworkConfig
+from ffstream.devices import check_here
 from ffstream.errors import ConfigError
 from ffstream.schedule import Schedule
 from ffstream.stream.snapshot import Manifest
@@ -42,18 +44,21 @@ def open_stream(
         schedule: when to sleep.
         folder: where journal and snapshots live; a later stream on it goes on from there.
         power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
-        placement: where the layers are on a cluster.
+        placement: where the layers are on a cluster, and on which devices they compute.
         node_ip: address of the cluster's node to join at, where this machine has several.
         starting: called every second while the actors start; what it raises ends that.
         options: see :class:`~ffstream.stream.stream.Stream`.
 
     Raises:
-        ConfigError: when another placement is given and there is no cluster, or it does not fit the network.
+        ConfigError: when another placement is given and there is no cluster, or it does not fit the network, or, where there is
+            no cluster, this machine.
     """
     cluster = address()
     placement.check(config.depth)
-    if cluster is None and placement != PACKED:
-        raise ConfigError(f"placement: got {placement}, but RAY_ADDRESS names no cluster: all layers are on this machine")
+    if cluster is None:
+        if replace(placement, devices={}) != PACKED:
+            raise ConfigError(f"placement: got {placement}, but RAY_ADDRESS names no cluster: all layers are on this machine")
+        check_here(placement.devices, config.depth)
     folder = folder.absolute()
     journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
     snapshots = folder / SNAPSHOTS
@@ -63,7 +68,7 @@ def open_stream(
         namespace = namespace_of(folder)
         seats, runs = Seats(placement, config.depth, namespace), partial(JoinedRay, cluster, namespace, node_ip)
     ray = Share(runs, lambda: crew.forget())
-    crew = Crew(config, journal.path, snapshots, ray.check, seats, starting)
+    crew = Crew(config, journal.path, snapshots, ray.check, seats, placement.devices, starting)
 
     def open_chain(start: Manifest | None) -> RayChain:
         ray.open()

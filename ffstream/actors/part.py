@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import ffstream
+from ffstream.devices import CPU
 from ffstream.errors import ChainError
 from ffstream.stream.snapshot import Manifest, folder_of, from_blob, read_part, to_blob, write_part
+
+ANSWERED_WITHIN = 15.0
+"""Seconds for a neighbour to say where it computes."""
 
 Blob: TypeAlias = NDArray[np.uint8]
 """The bytes of a part's file, on their way between nodes."""
@@ -45,11 +49,12 @@ BUILD = f"ffstream {ffstream.__version__}, torch {torch.__version__}"
 
 
 class Pulse(NamedTuple):
-    """A sign of life: where the actor runs, and what has gone wrong in it, if anything."""
+    """A sign of life: where the actor runs, what has gone wrong in it, if anything, and from which GPU it lends."""
 
     pid: int
     node: str
     fault: str | None
+    gpu: str | None
     build: str = BUILD
 
 
@@ -59,6 +64,7 @@ class Guard:
     def __init__(self, name: str) -> None:
         self.name = name
         self.fault: str | None = None
+        self.gpu: str | None = None
         torch.set_num_threads(1)
 
     @contextmanager
@@ -75,7 +81,14 @@ class Guard:
 
     def pulse(self) -> Pulse:
         """How this actor is."""
-        return Pulse(os.getpid(), ray.get_runtime_context().get_node_id(), self.fault)
+        return Pulse(os.getpid(), ray.get_runtime_context().get_node_id(), self.fault, self.gpu)
+
+    def lends(self, *others: Any) -> bool:
+        """Whether what is on a GPU may be lent to other actors: all are on that one (:mod:`ffstream.actors.wire`)."""
+        if self.gpu is None:
+            return False
+        pulses: list[Pulse] = ray.get([other.pulse.remote() for other in others], timeout=ANSWERED_WITHIN)
+        return all(pulse.gpu == self.gpu for pulse in pulses)
 
 
 class Saver:
@@ -110,7 +123,7 @@ class Saver:
 
     def save(self, seq: int, state: dict[str, Tensor]) -> None:
         """Keep the state as it is now as the part of snapshot ``seq``; waits when two are being written already."""
-        self.waiting.put((seq, {name: tensor.clone() for name, tensor in state.items()}))
+        self.waiting.put((seq, {name: tensor.to(CPU, copy=True) for name, tensor in state.items()}))
 
     def _write_all(self) -> None:
         while True:

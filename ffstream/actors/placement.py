@@ -1,4 +1,4 @@
-"""Where the parts of a chain run on a cluster of several machines, and what is kept free for them there.
+"""Where the parts of a chain run: on which devices, and on a cluster of several machines with what kept free for them.
 
 Layers are placed by a placement group of Ray: packed onto as few nodes as have room, or spread over as many as there are. The
 dreamer stays on the node of the driver, whose disk has the journal that it reads and the snapshots that it writes.
@@ -13,14 +13,15 @@ import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
+from ffstream.devices import ALL_LAYERS, Devices, check_devices, device_of
 from ffstream.errors import ChainError, ConfigError
 
 ROOM_WITHIN = 60.0
 LOOK_EVERY = 1.0
 """Seconds: for the cluster to have room for all layers, and between two looks at Ray meanwhile."""
 
-ALL_LAYERS, DREAMER = "layers", "dreamer"
-"""Names that resources go by, beside those of single layers."""
+DREAMER = "dreamer"
+"""Name of a part, beside those of the layers."""
 
 Amounts: TypeAlias = Mapping[str, float]
 """Of resources by their names: ``CPU``, ``GPU``, ``memory`` in bytes, and those that a cluster's nodes have been given."""
@@ -33,22 +34,34 @@ class Placement:
     Args:
         strategy: ``pack`` or ``spread``.
         resources: what is reserved for a part: by its name (``layer-0``, ``dreamer``), or by ``layers`` for all layers that are
-            not named. Nothing said, a layer takes one processor, for it keeps one thread busy, and the dreamer nothing.
+            not named. Nothing said, a layer takes one processor, for it keeps one thread busy, and one GPU if it computes on
+            one, and the dreamer nothing.
+        devices: where layers compute (:mod:`ffstream.devices`), with or without a cluster. On a cluster ``cuda`` is the GPU
+            that Ray gives the layer.
     """
 
     strategy: Literal["pack", "spread"] = "pack"
     resources: Mapping[str, Amounts] = field(default_factory=dict)
+    devices: Devices = field(default_factory=dict)
 
     def of(self, part: str) -> Amounts:
         """What is reserved for a part."""
-        return self.resources.get(part, {} if part == DREAMER else self.resources.get(ALL_LAYERS, {"CPU": 1.0}))
+        if part == DREAMER:
+            return self.resources.get(part, {})
+        usual = {"CPU": 1.0, "GPU": 1.0} if self._on_gpu(part) else {"CPU": 1.0}
+        return self.resources.get(part, self.resources.get(ALL_LAYERS, usual))
+
+    def _on_gpu(self, layer: str) -> bool:
+        return device_of(self.devices, layer) != "cpu"
 
     def check(self, depth: int) -> None:
         """Make sure that it fits a network of so many layers.
 
         Raises:
-            ConfigError: when it names a part that there is not, or reserves less than nothing, or nothing for a layer.
+            ConfigError: when it names a part or a device that there is not, or reserves less than nothing, nothing for a layer,
+                or no GPU for one that computes there.
         """
+        check_devices(self.devices, depth)
         layers = [f"layer-{index}" for index in range(depth)]
         known = {ALL_LAYERS, DREAMER, *layers}
         if unknown := sorted(self.resources.keys() - known):
@@ -59,6 +72,9 @@ class Placement:
                 raise ConfigError(f"resources of {part}: got {dict(amounts)}, expected nothing below 0")
             if part != DREAMER and not any(amounts.values()):
                 raise ConfigError(f"resources of {part}: got {dict(amounts)}, expected some above 0, like 0.1 CPU")
+            if part != DREAMER and self._on_gpu(part) and not amounts.get("GPU"):
+                device = device_of(self.devices, part)
+                raise ConfigError(f"resources of {part}: got {dict(amounts)}, expected some GPU too: its device is {device}")
 
 
 class Seats:

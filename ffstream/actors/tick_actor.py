@@ -10,6 +10,7 @@ from ffstream.actors.part import Blob, Guard, Pulse, Saver
 from ffstream.actors.wire import Packed, pack, unpack
 from ffstream.change import changed_network
 from ffstream.config import NetworkConfig
+from ffstream.devices import ON_THE_PROCESSOR, Devices
 from ffstream.message import Batch, Message, States
 from ffstream.pacing import Pacer, Side
 from ffstream.recurrent import Eye
@@ -31,10 +32,12 @@ class Mail:
 
     def __init__(self, epoch: int, layer: Any, below: Any, above: Any, is_last: bool) -> None:
         self.epoch, self.layer, self.below, self.above, self.is_last = epoch, layer, below, above, is_last
+        shown = [each for each in (below, None if is_last else above) if each is not None]
+        self.lends = layer.guard.lends(*shown)
 
     def show(self, states: States) -> None:
         """See :class:`~ffstream.pacing.Neighbours`."""
-        packed = pack(states)
+        packed = pack(states, self.lends)
         if not self.is_last:
             self.above.shows.remote(self.epoch, packed, Side.BELOW)
         if self.below is not None:
@@ -65,11 +68,12 @@ class TickActor:
         config: of the network.
         index: of the layer, from 0.
         snapshots: folder on the driver's disk.
+        devices: where layers compute.
     """
 
-    def __init__(self, config: NetworkConfig, index: int, snapshots: Path) -> None:
+    def __init__(self, config: NetworkConfig, index: int, snapshots: Path, devices: Devices = ON_THE_PROCESSOR) -> None:
         self.config, self.index = config, index
-        self.layer: Any = LayerActor(config, index, snapshots)
+        self.layer: Any = LayerActor(config, index, snapshots, devices)
         self.guard: Guard = self.layer.guard
         self.saver: Saver = self.layer.saver
 

@@ -67,7 +67,7 @@ def write_part(folder: Path, name: str, state: Mapping[str, Tensor]) -> str:
 
 def to_blob(state: Mapping[str, Tensor]) -> bytes:
     """One part's tensors as the bytes of its file."""
-    return save({key: tensor.contiguous() for key, tensor in state.items()})
+    return save({key: tensor.cpu().contiguous() for key, tensor in state.items()})
 
 
 def write_blob(folder: Path, name: str, blob: bytes) -> str:
@@ -193,7 +193,7 @@ def digest(state: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name in sorted(state):
         total.update(name.encode())
-        total.update(state[name].contiguous().numpy().tobytes())
+        total.update(state[name].cpu().contiguous().numpy().tobytes())
     return total.hexdigest()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ffstream.chain import Chain
 from ffstream.classify import Classification, Method
 from ffstream.config import NetworkConfig
+from ffstream.devices import ON_THE_PROCESSOR, Devices, check_here
 from ffstream.exact import check_learn
 from ffstream.frames import check_frames, check_labels, check_late_labels, to_tensor
 from ffstream.network import Network
@@ -75,6 +76,7 @@ class Stream(Flow):
         *,
         folder: Path | None = None,
         power_safe: bool = False,
+        devices: Devices = ON_THE_PROCESSOR,
         **options: Any,
     ) -> "Stream":
         """A stream whose layers run in this process.
@@ -84,16 +86,21 @@ class Stream(Flow):
             schedule: when to sleep.
             folder: where journal and snapshots live, so that a later stream goes on from there; None to keep nothing.
             power_safe: see :class:`~ffstream.stream.sqlite_journal.SqliteJournal`.
+            devices: where layers compute, if not on the processor (:mod:`ffstream.devices`).
             options: see :class:`Stream`.
+
+        Raises:
+            ConfigError: when a device is not there.
         """
+        check_here(devices, config.depth)
         if folder is None:
             memory = MemoryJournal(config.inputs, retain=max(config.memory, options.get("label_lifetime") or 0))
-            return cls(config, lambda _: Network(config, memory.recall), memory, schedule, **options)
+            return cls(config, lambda _: Network(config, memory.recall, devices=devices), memory, schedule, **options)
         journal = SqliteJournal(folder / JOURNAL, config.inputs, power_safe=power_safe)
         snapshots = folder / SNAPSHOTS
 
         def open_chain(start: Manifest | None) -> Chain:
-            return Network(config, journal.recall, snapshots=snapshots, start=start)
+            return Network(config, journal.recall, snapshots=snapshots, start=start, devices=devices)
 
         return cls(config, open_chain, journal, schedule, snapshots=snapshots, **options)
 

@@ -269,10 +269,10 @@ def _open_stream(settings: Settings, network: NetworkConfig, following: Followin
     if settings.chain == "ray":
         from ffstream.actors import Placement, open_stream
 
-        placement = Placement(settings.placement, settings.resources)
+        placement = Placement(settings.placement, settings.resources, settings.devices)
         where = {"placement": placement, "node_ip": settings.node_ip, "starting": starting}
     else:
-        open_stream = Stream.in_process
+        open_stream, where = Stream.in_process, {"devices": settings.devices}
     return open_stream(
         network,
         open_schedule(settings, network),

@@ -14,6 +14,7 @@ from ffstream.schedule import LONGEST_CYCLE
 DEFAULT_FILE = Path("ffstream.toml")
 NEVER = ("never", "none", "")
 TABLES = {
+    "devices": '{"layers": "cuda"}',
     "resources": '{"layer-0": {"GPU": 1}}',
     "network": '{"layer": {"blocks": 4}}',
     "models": '{"letters": {"task": "sequence"}}',
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     keys: Path | None = None
     open_metrics: bool = False
     chain: Literal["ray", "in-process"] = "ray"
+    devices: Annotated[dict[str, str], NoDecode, Field(default_factory=dict)]
     placement: Literal["pack", "spread"] = "pack"
     resources: Annotated[dict[str, dict[str, float]], NoDecode, Field(default_factory=dict)]
     node_ip: str | None = None

@@ -35,6 +35,7 @@ def serve(
     keys: Annotated[Path | None, typer.Option(help="File of the keys. [keys.json in the folder]")] = None,
     open_metrics: Annotated[bool | None, typer.Option(help="Let /metrics be read without a key.")] = None,
     chain: Annotated[ChainName | None, typer.Option(help="Where the layers run. [ray]")] = None,
+    devices: Annotated[str | None, typer.Option(help='Where layers compute, like {"layers": "cuda"}. [cpu]')] = None,
     placement: Annotated[
         str | None, typer.Option(help="Of layers on the cluster of RAY_ADDRESS: pack or spread. [pack]")
     ] = None,
