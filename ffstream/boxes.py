@@ -85,7 +85,9 @@ class Box(Protocol):
     """What a layer's output passes through."""
 
     def __call__(self, h: Tensor, rng: np.random.Generator) -> Tensor:
-        """``[rows, units]`` to ``[rows, units]``; all that is random comes from ``rng``."""
+        """``[rows, units]`` to ``[rows, units]``, where ``h`` is (:mod:`ffstream.devices`); all that is random comes from
+        ``rng``.
+        """
         ...
 
 

@@ -115,10 +115,8 @@ class _Moving(TorchFunctionMode):
         """See :class:`torch.overrides.TorchFunctionMode`."""
         if func is not Tensor.__deepcopy__:
             return func(*args, **kwargs or {})
-        tensor, known = args
-        if id(tensor) not in known:
-            known[id(tensor)] = tensor.to(CPU if counts(tensor) else self.device, copy=True)
-        return known[id(tensor)]
+        tensor: Tensor = args[0]
+        return tensor.to(CPU if counts(tensor) else self.device, copy=True)
 
 
 def counts(tensor: Tensor) -> bool:

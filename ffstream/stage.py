@@ -84,7 +84,7 @@ class Stage:
         if device == self.device:
             return self
         stage = moved(self, device)
-        stage.device = device
+        stage.device, stage.place = device, self.place.clone()
         return stage
 
     @property

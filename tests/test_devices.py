@@ -14,6 +14,7 @@ from ffstream.classify import Method
 from ffstream.devices import CPU, ON_THE_PROCESSOR, device_of
 from ffstream.errors import ConfigError
 from ffstream.fast_weights import FastWeights
+from ffstream.growth import grown
 from ffstream.stage import Stage
 from tests.pretended import gpus, place
 
@@ -63,8 +64,9 @@ def test_a_network_on_gpus_is_the_network(kind):
         chain, *found = lived(KINDS[kind], {"layer-0": "cuda", "layer-1": "cuda:1"})
     assert tuple(found) == expected
     for stage, device in zip(chain.stages, ("cuda:0", "cuda:1", "cpu"), strict=False):
-        numbers = {place(tensor) for name, tensor in stage.state().items() if tensor.dtype is torch.float32}
-        assert numbers == {stage.device} == {torch.device(device)}
+        state = stage.state().values()
+        assert {place(tensor) for tensor in state if tensor.dtype is torch.float32} == {stage.device} == {torch.device(device)}
+        assert {place(tensor) for tensor in state if tensor.dtype is not torch.float32} == {CPU}, "counts are at hand"
 
 
 LIFE = [
@@ -115,6 +117,12 @@ def test_first_weights_are_the_same_bits_everywhere():
         assert stage.average.live["layer"] is stage.layer.weights, "what is followed is what learns"
         assert stage.to(stage.device) is stage
         assert stage.to(CPU).device == CPU
+
+
+def test_what_grows_stays_where_it_is():
+    with gpus(1):
+        stage = grown(Stage(NETWORK, 0).to(torch.device("cuda:0")), replace(NETWORK, classes=5))
+        assert place(stage.layer.weights) == stage.device == torch.device("cuda:0")
 
 
 def test_devices_of_layers():

@@ -77,11 +77,13 @@ class End:
 
 @pytest.fixture
 def loans(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """What was lent. As in another process, it arrives as another tensor on the same GPU."""
+    """What was lent. As in another process, it arrives as another tensor on the same GPU, which may not be lent again."""
     lent: list[Tensor] = []
+    ARRIVED.clear()
 
     def reduce_tensor(tensor: Tensor) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         assert place(tensor).type == "cuda"
+        assert not any(tensor is each for each in ARRIVED), "it belongs to another process"
         lent.append(tensor)
         return _arrived, (place(tensor).index, held(tensor))
 
@@ -92,8 +94,12 @@ def loans(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     return lent
 
 
+ARRIVED: list[Tensor] = []
+
+
 def _arrived(index: int, tensor: Tensor) -> Tensor:
-    return on(torch.device("cuda", index), tensor.clone())
+    ARRIVED.append(on(torch.device("cuda", index), tensor.clone()))
+    return ARRIVED[-1]
 
 
 def lived(config: NetworkConfig, snapshots: Path, devices: Devices) -> tuple[list[str], End]:

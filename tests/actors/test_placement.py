@@ -27,6 +27,19 @@ def test_what_is_kept_for_a_part() -> None:
     placement.check(2)
 
 
+def test_who_computes_on_a_gpu_gets_one() -> None:
+    """Unless it is said how much of one."""
+    devices = {"layers": "cuda", "layer-1": "cpu"}
+    placement = Placement(devices=devices)
+    placement.check(2)
+    assert [placement.of(part) for part in ("layer-0", "layer-1", "dreamer")] == [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 1.0}, {}]
+    assert Placement("pack", {"layers": {"GPU": 0.25}}, devices).of("layer-0") == {"GPU": 0.25}
+    with pytest.raises(ConfigError, match=r"resources of layer-0: .* expected some GPU too: its device is cuda"):
+        Placement("pack", {"layers": {"CPU": 1.0}}, devices).check(2)
+    with pytest.raises(ConfigError, match="device of layer-1: got 'tpu'"):
+        Placement(devices={"layer-1": "tpu"}).check(2)
+
+
 @pytest.mark.parametrize(
     ("resources", "said"),
     [

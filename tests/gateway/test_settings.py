@@ -72,6 +72,7 @@ WRONG = [
     ("port", -1),
     ("port", "http"),
     ("chain", "threads"),
+    ("devices", "cuda"),
     ("inputs", 0),
     ("classes", 1),
     ("units", "40,x"),
