@@ -20,6 +20,7 @@ from tests.pretended import gpus, place
 
 NETWORK = NetworkConfig(inputs=12, classes=4, units=(20, 16, 10), batch=10, memory=150)
 FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))
+MAPS = FieldsConfig(4, 1, (Field(4, 4, 3, shared=True), Field(2, 6, 3, 2, shared=True)))
 SYMBOLS = replace(NETWORK, inputs=6, encoding="symbols", negatives="generated_symbols")
 RECURRENT = replace(NETWORK, layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
 KINDS = {
@@ -30,6 +31,7 @@ KINDS = {
     "blocks": replace(NETWORK, layer=LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2)),
     "activities": replace(NETWORK, layer=LayerConfig(goodness="negative_mean_of_activities", weight_cost=0.01)),
     "local": replace(NETWORK, inputs=16, units=FIELDS.units, fields=FIELDS),
+    "convolutional": replace(NETWORK, inputs=16, units=MAPS.units, fields=MAPS),
     "unlabelled": replace(NETWORK, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
     "table": replace(NETWORK, standardize=True),
     "soft": replace(NETWORK, soft_labels=True),
