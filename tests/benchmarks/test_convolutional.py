@@ -58,6 +58,7 @@ class Measuring:
 
 
 def test_both_are_measured_and_set_beside_what_is_published(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib", reason="comes with the extra bench")
     monkeypatch.setitem(TASKS, "mnist", replace(TASKS["mnist"], fields=FIELDS))
     monkeypatch.setattr("benchmarks.convolutional.open_ledger", lambda given, name: Measuring(given.checkpoints / name))
     main(["--results", str(tmp_path), "--checkpoints", str(tmp_path), "--passes", "1", "--held", "50", "--frames", "300"])
