@@ -59,9 +59,8 @@ class TimedTickActor(TickActor):
 
     @ray.method(concurrency_group="learn")
     def steps(self) -> list[Step]:
-        """Those noted since they were asked for before."""
-        steps, self.timed.steps = self.timed.steps, []
-        return steps
+        """All that were noted."""
+        return self.timed.steps
 
 
 def watch(layers: Sequence[Any]) -> None:
@@ -70,7 +69,7 @@ def watch(layers: Sequence[Any]) -> None:
 
 
 def noted(layers: Sequence[Any]) -> list[list[Step]]:
-    """The steps of every actor since then, or since they were asked for before."""
+    """The steps of every actor since then."""
     steps: list[list[Step]] = ray.get([layer.steps.remote() for layer in layers])
     return steps
 

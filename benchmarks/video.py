@@ -1,7 +1,6 @@
 """The recurrent chain of actors beside the same network in one process: ticks a second, and whether all layers work at once.
 
 ``python -m benchmarks.video --data FOLDER`` (or ``make bench-video``). Both learn the same frames, awake and asleep, by turns.
-How many layers work at once is looked at within a turn, falling asleep and waking up included.
 """
 
 import tempfile
@@ -29,9 +28,9 @@ BATCH = 100
 PHASE = 12
 """Micro-batches in a day and in a night."""
 
-EVENTS = 24
+EVENTS = 12
 ROUNDS = 2
-"""Micro-batches a turn, which are whole days with their nights, and turns of each."""
+"""Micro-batches a turn, and turns of each."""
 
 
 def learn(stream: Stream, data: Dataset, number: int) -> tuple[int, float]:
@@ -47,7 +46,7 @@ def learn(stream: Stream, data: Dataset, number: int) -> tuple[int, float]:
 def measure(data: Dataset, lanes: int, folder: Path) -> tuple[float, float, float]:
     """Ticks a second of the chain, of the network in one process, and the share of ticks in which all layers work."""
     torch.set_num_threads(1)
-    layer = replace(RECURRENT, precision="auto")
+    layer = replace(RECURRENT, precision="bfloat16")
     config = NetworkConfig(data.inputs, data.classes, UNITS, batch=BATCH, layer=layer, video=VideoConfig(lanes=lanes))
     schedule = Schedule(every=PHASE * BATCH, idle=None)
     with mock.patch("ffstream.actors.crew.TickActor", TimedTickActor):
@@ -58,17 +57,16 @@ def measure(data: Dataset, lanes: int, folder: Path) -> tuple[float, float, floa
         for each in (chain, alone):
             learn(each, data, 0)
         watch(layers)
-        shares = []
         for number in range(1, ROUNDS + 1):
             for name, stream in (("chain", chain), ("alone", alone)):
                 ticks, seconds = learn(stream, data, number)
                 rates[name].append(ticks / seconds)
-            shares.append(share_of_full_ticks(noted(layers)))
+        share = share_of_full_ticks(noted(layers))
         assert chain.chain.digests() == alone.chain.digests(), "the chain equals the in-process network, bit for bit"
     finally:
         for each in (chain, alone):
             each.close()
-    return median(rates["chain"]), median(rates["alone"]), median(shares)
+    return median(rates["chain"]), median(rates["alone"]), share
 
 
 def main() -> None:
