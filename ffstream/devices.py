@@ -17,7 +17,7 @@ tensors of two devices in one operation, numbers that were not fetched first, an
 import copy
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
@@ -47,15 +47,24 @@ def device_of(devices: Devices, part: str) -> str:
     return devices.get(part, devices.get(ALL_LAYERS, "cpu"))
 
 
+def check_names(what: str, given: Iterable[str], depth: int, *others: str) -> None:
+    """Make sure that what is given by part is given to parts of a network of so many layers: its layers, and ``others``.
+
+    Raises:
+        ConfigError: when one is named that there is not.
+    """
+    known = {ALL_LAYERS, *others, *(f"layer-{index}" for index in range(depth))}
+    if unknown := sorted(set(given) - known):
+        raise ConfigError(f"{what}: got {unknown[0]}, expected one of {', '.join(sorted(known))}")
+
+
 def check_devices(devices: Devices, depth: int) -> None:
     """Make sure that they fit a network of so many layers.
 
     Raises:
         ConfigError: when they name a part that does not learn, or something that is no device.
     """
-    known = {ALL_LAYERS, *(f"layer-{index}" for index in range(depth))}
-    if unknown := sorted(devices.keys() - known):
-        raise ConfigError(f"devices: got {unknown[0]}, expected one of {', '.join(sorted(known))}")
+    check_names("devices", devices, depth)
     for part, name in devices.items():
         if not KNOWN.fullmatch(name):
             raise ConfigError(f"device of {part}: got {name!r}, expected cpu, cuda, or cuda:1 for the second GPU")

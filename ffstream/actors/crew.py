@@ -21,6 +21,7 @@ from ffstream.actors.dreamer_actor import DreamerActor
 from ffstream.actors.layer_actor import LayerActor
 from ffstream.actors.part import BUILD, Pulse, actor
 from ffstream.actors.placement import DREAMER, Seats, free
+from ffstream.actors.servers import kill
 from ffstream.actors.tick_actor import TickActor
 from ffstream.config import NetworkConfig
 from ffstream.devices import ON_THE_PROCESSOR, Devices
@@ -93,7 +94,7 @@ class Crew:
         return [self.parts[f"layer-{index}"] for index in range(self.config.depth)]
 
     def forget(self) -> None:
-        """All are gone: the Ray that they were part of is."""
+        """All are gone, or the Ray that they were part of is."""
         for known in (self.parts, self.pids, self.away, self._found):
             known.clear()
         if self.seats is not None:
@@ -104,11 +105,11 @@ class Crew:
         for part in self.parts.values():
             ray.kill(part)
         pids = set(self.pids.values())
-        psutil.wait_procs([each for each in psutil.process_iter() if each.pid in pids], timeout=LEAVE_WITHIN)
-        for name in list(self.parts):
-            self._dismiss(name)
+        here = [each for each in psutil.process_iter() if each.pid in pids]
+        kill(psutil.wait_procs(here, timeout=LEAVE_WITHIN)[1])
         if self.seats is not None:
             self.seats.free()
+        self.forget()
 
     def _dismiss_the_unwell(self) -> None:
         pulses = {name: part.pulse.remote() for name, part in self.parts.items()}

@@ -13,7 +13,7 @@ import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
-from ffstream.devices import ALL_LAYERS, Devices, check_devices, device_of
+from ffstream.devices import ALL_LAYERS, Devices, check_devices, check_names, device_of
 from ffstream.errors import ChainError, ConfigError
 
 ROOM_WITHIN = 60.0
@@ -62,11 +62,8 @@ class Placement:
                 or no GPU for one that computes there.
         """
         check_devices(self.devices, depth)
-        layers = [f"layer-{index}" for index in range(depth)]
-        known = {ALL_LAYERS, DREAMER, *layers}
-        if unknown := sorted(self.resources.keys() - known):
-            raise ConfigError(f"resources: got {unknown[0]}, expected one of {', '.join(sorted(known))}")
-        for part in (DREAMER, *layers):
+        check_names("resources", self.resources, depth, DREAMER)
+        for part in (DREAMER, *(f"layer-{index}" for index in range(depth))):
             amounts = self.of(part)
             if any(amount < 0 for amount in amounts.values()):
                 raise ConfigError(f"resources of {part}: got {dict(amounts)}, expected nothing below 0")

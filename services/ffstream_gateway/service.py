@@ -86,12 +86,12 @@ class Service:
         self.recent = Recent()
         self.following = Following(settings.backlog)
         self.opened_at = time.time()
+        self._told_to_stop = threading.Event()
         self._lock = FolderLock(settings.folder)
         try:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
             self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
-            self._told_to_stop = threading.Event()
             self.stream = _open_stream(settings, network, self.following, self._starting)
         except BaseException:
             self._lock.free()
