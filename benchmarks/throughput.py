@@ -175,13 +175,16 @@ def frames_of(name: str, width: int, days: int) -> int:
     return days * PHASE * BATCH * (CORES if name.startswith(in_process) else max(1, 5000 // width))
 
 
-def compare(turns: Mapping[str, list[Turn]], precisions: Sequence[str] = PRECISIONS) -> dict[str, float]:
+def compare(turns: Mapping[str, list[Turn]]) -> dict[str, float]:
     """The three ratios: that to networks in one process is the worst of all precisions, the others are the best chain's."""
     rates = {name: [turn.rate for turn in each] for name, each in turns.items()}
     by_cpu = {name: [turn.rate_by_cpu for turn in each] for name, each in turns.items()}
     best = {kind: fastest(rates, kind) for kind in ("chain", "backprop", "port")}
+    chain, in_process = OWN
     return {
-        "in process": min(ratio(by_cpu[f"chain {each}"], by_cpu[f"in process {each}"]) for each in precisions),
+        "in process": min(
+            ratio(by_cpu[name], by_cpu[name.replace(chain, in_process)]) for name in turns if name.startswith(chain)
+        ),
         "backprop": ratio(rates[best["chain"]], rates[best["backprop"]]),
         "port": ratio(rates[best["chain"]], rates[best["port"]]),
     }
@@ -223,7 +226,7 @@ def main() -> None:
     for width in given.widths:
         print(f"{DEPTH} layers of {width}", file=sys.stderr, flush=True)
         turns = compete(given.data, (width,) * DEPTH, given.precisions, given.days, given.rounds)
-        all_ratios[width] = compare(turns, given.precisions)
+        all_ratios[width] = compare(turns)
         parts.append(report(width, turns, all_ratios[width]))
     worst = {name: min(ratios[name] for ratios in all_ratios.values()) for name in TARGETS}
     said = f"{on}; micro-batches of {BATCH}, medians of {given.rounds} turns"

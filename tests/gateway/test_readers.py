@@ -15,7 +15,8 @@ from ffstream import NetworkConfig, Schedule, Stream, VideoConfig
 from ffstream.classify import Method, Reader
 from ffstream_gateway import versions
 from ffstream_gateway.classifying import Question, answer
-from tests.gateway.conftest import JSON, NDJSON, NPY, Gateway, Opened, until
+from tests.gateway.conftest import JSON, NDJSON, NPY, Gateway, Opened
+from tests.patience import until
 
 TWO = 2
 

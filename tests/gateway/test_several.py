@@ -14,7 +14,8 @@ from ffstream.errors import ConfigError
 from ffstream_gateway.keys import Scope, add
 from ffstream_gateway.settings import Settings
 from ffstream_gateway.several import create_service, settings_by_model
-from tests.gateway.conftest import BASE, NPY, body, until
+from tests.gateway.conftest import BASE, NPY, body
+from tests.patience import until
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (30, 64), dtype=np.uint8)
 LABELS = np.arange(30) % 10
