@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.passes import draw_curve, draw_target, open_ledger, pass_options
+from benchmarks.passes import draw_curve, draw_target, open_ledger, precise_options
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Method
@@ -24,7 +24,6 @@ SEEDS = 1
 VIDEO = {"ticks": 8, "kept": 0.3, "read": [3, 5], "lanes": 2}
 CONSTANTS = {
     "phase": 1,
-    "precision": "bfloat16",
     "directions": 16,
     "damping": 0.3,
     "label_strength": 1.5,
@@ -60,14 +59,14 @@ def _draw_curves(axes: Any, runs: Runs, title: str) -> None:
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = pass_options(__doc__, PASSES)
+    parser = precise_options(__doc__, PASSES)
     parser.set_defaults(seeds=SEEDS)
     parser.add_argument("--networks", default=NETWORKS, help=f"widths of the hidden layers, like '{NETWORKS}'")
     parser.add_argument("--reversed", action="store_true", help="low squares for positives, as in predictive coding")
     given = parser.parse_args()
 
     ledger = open_ledger(given, "mnist_recurrent")
-    constants = CONSTANTS | (REVERSED if given.reversed else {})
+    constants = CONSTANTS | {"precision": given.precision} | (REVERSED if given.reversed else {})
     networks = [tuple(int(width) for width in widths.split(",")) for widths in given.networks.split()]
     runs = [
         Run("ffstream", constants, units, 100, seed, given.part, given.passes)
@@ -77,7 +76,7 @@ def main() -> None:
     ledger.complete(runs)
 
     name = f"mnist_recurrent-{given.part}" + ("-reversed" if given.reversed else "")
-    title = f"{given.passes} passes, {given.part}" + (", sign reversed" if given.reversed else "")
+    title = f"{given.passes} passes, {given.part}, {given.precision}" + (", sign reversed" if given.reversed else "")
     report(given.results, [(run, ledger[run]) for run in runs], name, title)
     errors = {
         _network(Run("", {}, units)): 100 * mean(ledger[run].held_out[-1]["goodness"] for run in runs if run.units == units)

@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.epochs import Epochs
-from benchmarks.passes import draw_curve, draw_target, folder_of, open_ledger, pass_options
+from benchmarks.passes import draw_curve, draw_target, folder_of, open_ledger, precise_options
 from benchmarks.report import percent, picture, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Method, Reader
@@ -25,7 +25,7 @@ SHIFTED_TARGET = 0.64
 UNITS = (2000, 2000, 2000, 2000)
 PASSES = 5
 SEEDS = 3
-CONSTANTS = {"phase": 10, "precision": "bfloat16"}
+CONSTANTS = {"phase": 10}
 
 FIELDS = 100
 """First-layer units whose receptive fields are drawn, as in figure 2."""
@@ -65,20 +65,20 @@ def _draw_curves(axes: Any, figures: list[Figures], title: str) -> None:
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = pass_options(__doc__, PASSES)
+    parser = precise_options(__doc__, PASSES)
     parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000,2000")
     parser.add_argument("--shift", type=int, default=0, help="pixels by which a frame is moved at most")
     given = parser.parse_args()
 
     ledger = open_ledger(given, "mnist_supervised")
     units = tuple(int(width) for width in given.units.split(","))
-    constants = CONSTANTS | ({"shift": given.shift} if given.shift else {})
+    constants = CONSTANTS | {"precision": given.precision} | ({"shift": given.shift} if given.shift else {})
     runs = [Run("ffstream", constants, units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]
     ledger.complete(runs)
 
     widths = "-".join(map(str, units))
     name = f"mnist_supervised-{widths}-{given.part}" + (f"-shift{given.shift}" if given.shift else "")
-    title = f"784-{widths}, {given.passes} passes, {given.part}, frames moved by up to {given.shift} pixels"
+    title = f"784-{widths}, {given.passes} passes, {given.part}, {given.precision}, frames moved by up to {given.shift} pixels"
     means = report(given.results, runs, [ledger[run] for run in runs], title, name)
     reader = Epochs(runs[0], given.data, folder_of(given.checkpoints, runs[0])).reader()
     picture(given.results / f"{name}-fields.png", lambda figure: draw_fields(figure, reader))

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.passes import draw_curve, draw_target, open_ledger, pass_options
+from benchmarks.passes import draw_curve, draw_target, open_ledger, precise_options
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import UNSUPERVISED
@@ -26,7 +26,6 @@ LABELS = (10, 100, 1000)
 
 CONSTANTS = {
     "phase": 10,
-    "precision": "bfloat16",
     "negatives": "hybrid_frames",
     "goodness": UNSUPERVISED.goodness,
     "sharpness": UNSUPERVISED.sharpness,
@@ -63,7 +62,7 @@ def _draw_curves(axes: Any, by_labels: dict[str, list[Figures]], title: str) -> 
 
 def main() -> None:
     """Measure what is not measured yet, then say what came of it."""
-    parser = pass_options(__doc__, PASSES)
+    parser = precise_options(__doc__, PASSES)
     parser.set_defaults(seeds=SEEDS)
     parser.add_argument("--units", default=",".join(map(str, UNITS)), help="widths, like 2000,2000,2000,2000")
     parser.add_argument("--labels", nargs="*", type=int, default=list(LABELS), help="frames with a label, beside all")
@@ -74,15 +73,16 @@ def main() -> None:
     told: dict[str, dict[str, int]] = {"all": {}} | {
         f"{count:,}": {"labels": count} for count in sorted(given.labels, reverse=True)
     }
+    constants = CONSTANTS | {"precision": given.precision}
     runs = {
-        name: [Run("ffstream", CONSTANTS | some, units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]
+        name: [Run("ffstream", constants | some, units, 100, seed, given.part, given.passes) for seed in range(given.seeds)]
         for name, some in told.items()
     }
     for each in runs.values():
         ledger.complete(each)
 
     widths = "-".join(map(str, units))
-    title = f"784-{widths}, {given.passes} passes, {given.part}, means of {given.seeds} seeds"
+    title = f"784-{widths}, {given.passes} passes, {given.part}, {given.precision}, means of {given.seeds} seeds"
     by_labels = {name: [ledger[run] for run in each] for name, each in runs.items()}
     report(given.results, by_labels, f"mnist_unsupervised-{widths}-{given.part}", title)
     value = 100 * error(by_labels["all"])

@@ -13,6 +13,7 @@ from benchmarks.learners.local_backprop import LocalBackprop
 from benchmarks.ledger import Ledger
 from benchmarks.report import options
 from benchmarks.runs import Figures, Run
+from ffstream.precision import AUTO, PRECISIONS, settled
 
 
 def pass_options(about: str, passes: int) -> argparse.ArgumentParser:
@@ -22,6 +23,15 @@ def pass_options(about: str, passes: int) -> argparse.ArgumentParser:
     parser.add_argument("--part", choices=("test", "validation"), default="test", help="what is held out")
     parser.add_argument(
         "--checkpoints", type=Path, default=Path("checkpoints"), help="folder; a run goes on from what is there"
+    )
+    return parser
+
+
+def precise_options(about: str, passes: int) -> argparse.ArgumentParser:
+    """The same for benchmarks of wide layers, which choose the number format of their products."""
+    parser = pass_options(about, passes)
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=settled(AUTO), help="of large products; the faster one here unless named"
     )
     return parser
 

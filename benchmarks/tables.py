@@ -16,8 +16,8 @@ from sklearn import datasets as small
 
 from ffstream.datasets import Dataset
 
-MADE = 3000
-"""Rows of a stream that is made, or long."""
+MADE, DOWNLOADED_ROWS = 3000, 20_000
+"""Rows of a stream that is made, or is long; and of one that was downloaded, where more have to pass before it drifts."""
 
 
 def _drifting(before: Any, after: Any, width: int, position: int = MADE // 2) -> Any:
@@ -25,7 +25,9 @@ def _drifting(before: Any, after: Any, width: int, position: int = MADE // 2) ->
     return synth.ConceptDriftStream(before, after, position=position, width=width, seed=0)
 
 
-MEASURED: dict[str, Callable[[], Iterable[tuple[Mapping[Any, Any], Any]]]] = {
+Makers = dict[str, Callable[[], Iterable[tuple[Mapping[Any, Any], Any]]]]
+
+SHIPPED: Makers = {
     "Phishing": datasets.Phishing,
     "ImageSegments": datasets.ImageSegments,
     "Bananas": datasets.Bananas,
@@ -37,9 +39,24 @@ MEASURED: dict[str, Callable[[], Iterable[tuple[Mapping[Any, Any], Any]]]] = {
     ),
     "RandomRBF, moving": lambda: synth.RandomRBFDrift(0, 0, n_classes=4, change_speed=1e-3),
 }
-"""What is measured, by name. Elec2 and Insects have to be downloaded."""
+"""What comes with River or is made by it, by name."""
 
-TUNED_ON: dict[str, Callable[[], Iterable[tuple[Mapping[Any, Any], Any]]]] = {
+DOWNLOADED: Makers = {
+    "Elec2": datasets.Elec2,
+    "Insects, abrupt": datasets.Insects,
+    "Insects, gradual": lambda: datasets.Insects("gradual_balanced"),
+}
+"""What River downloads (``datasets.Elec2().download()``, into ``RIVER_DATA`` or ``~/river_data``)."""
+
+
+def at_hand() -> Makers:
+    """What is measured: what is shipped, and what has been downloaded."""
+    return SHIPPED | {name: make for name, make in DOWNLOADED.items() if make().is_downloaded}  # type: ignore[attr-defined]
+
+
+MEASURED = at_hand()
+
+TUNED_ON: Makers = {
     "Waveform": lambda: synth.Waveform(seed=5),
     "RandomRBF": lambda: synth.RandomRBF(5, 5, n_classes=5),
     "Hyperplane": lambda: synth.Hyperplane(seed=5, mag_change=1e-3),
@@ -63,9 +80,12 @@ def _shuffled(load: Callable[..., tuple[Any, Any]]) -> Iterable[tuple[Mapping[An
 
 @functools.cache
 def stream(name: str) -> Dataset:
-    """A stream by name, at most :data:`MADE` rows of one that has no end, or very many; nothing is held out."""
-    made = {**MEASURED, **TUNED_ON}[name]()
-    rows, labels = zip(*itertools.islice(made, None if name == "Bananas" else MADE), strict=True)
+    """A stream by name, the first rows of one that has no end, or very many; nothing is held out."""
+    if name in DOWNLOADED:
+        made = list(DOWNLOADED[name]())[:DOWNLOADED_ROWS]  # to its end, or River leaves the file open
+    else:
+        made = list(itertools.islice({**SHIPPED, **TUNED_ON}[name](), None if name == "Bananas" else MADE))
+    rows, labels = zip(*made, strict=True)
     known = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     x = np.array([[float(row[feature]) for feature in rows[0]] for row in rows])
     y = np.array([known[label] for label in labels])
@@ -74,7 +94,7 @@ def stream(name: str) -> Dataset:
 
 @functools.cache
 def together(data: str, part: str) -> Dataset:
-    """All streams as one, by which a record knows them again: all labels, and the first rows of the first stream."""
-    streams = [stream(name) for name in (*MEASURED, *TUNED_ON)]
+    """All that everybody has as one stream, by which a record knows them again: all labels, and the first rows of the first."""
+    streams = [stream(name) for name in (*SHIPPED, *TUNED_ON)]
     y = np.concatenate([each.y for each in streams])
     return replace(streams[0], name=data, y=y)

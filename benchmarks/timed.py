@@ -53,13 +53,13 @@ class TimedTickActor(TickActor):
 
     @ray.method(concurrency_group="learn")
     def watch(self) -> None:
-        """Begin to note steps."""
-        self.timed = TimedStage(self.pacer.ticking)
+        """Begin to note steps, and forget those noted before."""
+        self.timed = TimedStage(TickStage(self.layer.stage))
         self.pacer.ticking = self.timed  # type: ignore[assignment]
 
     @ray.method(concurrency_group="learn")
     def steps(self) -> list[Step]:
-        """All that were noted."""
+        """All that were noted since :meth:`watch`."""
         return self.timed.steps
 
 

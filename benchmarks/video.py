@@ -44,29 +44,30 @@ def learn(stream: Stream, data: Dataset, number: int) -> tuple[int, float]:
 
 
 def measure(data: Dataset, lanes: int, folder: Path) -> tuple[float, float, float]:
-    """Ticks a second of the chain, of the network in one process, and the share of ticks in which all layers work."""
+    """Ticks a second of the chain, of the network in one process, and the share of ticks of a turn in which all layers work."""
     torch.set_num_threads(1)
-    layer = replace(RECURRENT, precision="bfloat16")
+    layer = replace(RECURRENT, precision="auto")
     config = NetworkConfig(data.inputs, data.classes, UNITS, batch=BATCH, layer=layer, video=VideoConfig(lanes=lanes))
     schedule = Schedule(every=PHASE * BATCH, idle=None)
     with mock.patch("ffstream.actors.crew.TickActor", TimedTickActor):
         chain, alone = open_stream(config, schedule, folder=folder), Stream.in_process(config, schedule)
     rates: dict[str, list[float]] = {"chain": [], "alone": []}
+    shares = []
     try:
         layers = chain.chain.crew.layers()  # type: ignore[attr-defined]
         for each in (chain, alone):
             learn(each, data, 0)
-        watch(layers)
         for number in range(1, ROUNDS + 1):
+            watch(layers)
             for name, stream in (("chain", chain), ("alone", alone)):
                 ticks, seconds = learn(stream, data, number)
                 rates[name].append(ticks / seconds)
-        share = share_of_full_ticks(noted(layers))
+            shares.append(share_of_full_ticks(noted(layers)))
         assert chain.chain.digests() == alone.chain.digests(), "the chain equals the in-process network, bit for bit"
     finally:
         for each in (chain, alone):
             each.close()
-    return median(rates["chain"]), median(rates["alone"]), share
+    return median(rates["chain"]), median(rates["alone"]), median(shares)
 
 
 def main() -> None:

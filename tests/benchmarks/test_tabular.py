@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.learners.online import LEARNERS, make_online
 from benchmarks.runs import Figures, Run
-from benchmarks.tables import MEASURED, TUNED_ON, stream
+from benchmarks.tables import DOWNLOADED, MEASURED, SHIPPED, TUNED_ON, at_hand, stream
 from benchmarks.tabular import TRIED, UNITS, kappa, measure, ranks, tuned
 
 NAMES = (*LEARNERS, "backpropagation")
@@ -41,6 +41,22 @@ def test_a_stream_is_the_same_every_time(name):
     assert (rows.y == again.y).all()
     assert len(np.unique(rows.y)) == rows.y.max() + 1 > 1
     assert np.isfinite(rows.x).all()
+
+
+def test_what_was_downloaded_is_measured_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIVER_DATA", str(tmp_path))
+    assert at_hand() == SHIPPED
+    elec2 = DOWNLOADED["Elec2"]()
+    monkeypatch.setattr(type(elec2), "is_downloaded", property(lambda self: self.path.exists()))  # any size will do
+    elec2.path.parent.mkdir()
+    rows = [f"{at}.5,{at % 7},0.1,0.2,0.3,0.4,0.5,0.6,{'UP' if at % 3 else 'DOWN'}" for at in range(20_001)]
+    rows.insert(0, "date,day,period,nswprice,nswdemand,vicprice,vicdemand,transfer,class")
+    elec2.path.write_text("\n".join(rows))
+    assert [*at_hand()] == [*SHIPPED, "Elec2"]
+    read = stream.__wrapped__("Elec2")
+    assert read.x.shape == (20_000, 8)
+    assert read.x[8, :2].tolist() == [8.5, 1]
+    assert read.y[:5].tolist() == [0, 1, 1, 0, 1]
 
 
 def test_nothing_is_tuned_on_what_is_measured():

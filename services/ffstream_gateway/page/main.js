@@ -56,7 +56,7 @@ function showTiles(now) {
   const milliseconds = (seconds) => (seconds === null ? "–" : `${(1000 * seconds).toFixed(1)} ms`);
   const tiles = [
     ["learning", `${count(Math.round(now.frames_per_second))}/s`, `${count(now.frames)} frames learned`],
-    ["waiting", count(now.waiting), now.paused ? "feeding is paused: 503" : `of ${count(now.accepted)} accepted`],
+    ["waiting", count(now.waiting), now.paused ? "feeding is paused: 503" : behind(now)],
     ["phase", now.phase === "wake" ? "awake" : "asleep", `for ${span(now.at - now.since)}`],
     ["sleep owed", count(now.owed), `${count(now.sleeps)} sleeps, ${count(now.dreams)} dreams`],
     ["accuracy", percent(now.accuracy), `lately; ${percent(now.accuracy_overall)} of all`],
@@ -66,6 +66,12 @@ function showTiles(now) {
   $("tiles").replaceChildren(...tiles.map(([name, figure, more]) => make("div", {},
     make("dt", {}, name),
     make("dd", {}, make("span", { class: "figure" }, figure), make("span", { class: "more" }, more)))));
+}
+
+// How long frames that come now wait, at the rate of the last seconds.
+function behind(now) {
+  const lag = now.waiting / now.frames_per_second;
+  return now.waiting && Number.isFinite(lag) ? `${span(lag)} behind` : `of ${count(now.accepted)} accepted`;
 }
 
 async function look() {
