@@ -74,8 +74,10 @@ class Archive:
         return replace(self.config, classes=max(known, max_classes or 0))
 
     def whole(self) -> list[Manifest]:
-        """Snapshots that are whole, newest first."""
-        return list(manifests(self.root, self.config.digest())) if self.root is not None else []
+        """Snapshots that are whole, newest first; one that is being written is not there yet."""
+        if self.root is None:
+            return []
+        return list(manifests(self.root, self.config.digest(), committed(self.root)))
 
     def newest(self) -> Manifest | None:
         """The snapshot to start from; None for first weights.

@@ -97,13 +97,18 @@ def remove_older(root: Path, seq: int, kept: Collection[int]) -> None:
             shutil.rmtree(folder_of(root, number))
 
 
-def manifests(root: Path, config: str) -> Iterator[Manifest]:
+def manifests(root: Path, config: str, among: Collection[int] | None = None) -> Iterator[Manifest]:
     """Snapshots that are whole, newest first; one that is not is passed over, and the log says why.
+
+    Args:
+        root: folder for snapshots.
+        config: digest of the network's configuration.
+        among: their numbers; all that have a folder unless given, while a stream runs also one that is being written.
 
     Raises:
         SnapshotError: when a whole one belongs to another network.
     """
-    for seq in sorted(_numbers(root), reverse=True):
+    for seq in sorted(_numbers(root) if among is None else among, reverse=True):
         try:
             manifest = read_manifest(root, seq)
             for name in manifest.files:

@@ -1,5 +1,6 @@
 """The live page in a real browser, on a real server. Needs ``pip install -e '.[browser]'`` and a Chromium on the path."""
 
+import json
 import shutil
 import socket
 import threading
@@ -235,6 +236,18 @@ def test_the_buttons(visit, served, digits):
     page.click("text=Restore >> nth=0")
     page.click("#ask-yes")
     visited.has("#tiles", "450 frames learned")
+
+
+def test_how_far_it_is_behind(browser, served):
+    context = browser.new_context()
+    moment = context.request.get(f"{served.url}/moment").json() | {"waiting": 1200, "frames_per_second": 400.0}
+    context.route(
+        "**/events", lambda route: route.fulfill(content_type="text/event-stream", body=f"data: {json.dumps(moment)}\n\n")
+    )
+    visited = Opened(context, served.url)
+    visited.has("#tiles", "3 s behind")
+    context.close()
+    assert visited.complaints == []
 
 
 def test_it_comes_back_after_a_restart(browser, no_settings, tmp_path, digits):

@@ -304,6 +304,17 @@ def test_a_start_without_a_whole_snapshot_from_a_journal_that_has_forgotten_noth
     again.close()
 
 
+def test_a_snapshot_that_is_being_written_is_not_listed_nor_complained_of(tmp_path, caplog):
+    stream = open_stream(tmp_path)
+    feed(stream, 1, 300)
+    saved = stream.saved()
+    assert saved
+    folder_of(tmp_path / SNAPSHOTS, stream.progress.seq + 1).mkdir()
+    assert stream.saved() == saved
+    assert caplog.text == ""
+    stream.close()
+
+
 @pytest.mark.parametrize("kept", [1, 4])
 def test_so_many_snapshots_are_kept(tmp_path, kept):
     stream = open_stream(tmp_path, snapshots_kept=kept)
