@@ -1,5 +1,5 @@
-"""Data sets: scikit-learn's digits, MNIST from IDX files or OpenML, CIFAR-10, other pictures in folders, and any ``.npz`` with
-``x`` and ``y``.
+"""Data sets: scikit-learn's digits, MNIST from IDX files or OpenML, CIFAR-10, other pictures in folders, tables in CSV files,
+and any ``.npz`` with ``x`` and ``y``.
 
 Nothing is downloaded but by ``openml:NAME``, which scikit-learn fetches and caches.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffstream import images
+from ffstream import images, tables
 from ffstream.errors import DatasetError
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -56,8 +56,9 @@ def load(name: str) -> Dataset:
 
     Args:
         name: ``"digits"``, ``"openml:NAME"`` (``"openml:mnist_784"``), a folder with the four MNIST IDX files (gzipped or
-            not), one with images as :func:`ffstream.images.find` finds them, or an ``.npz`` file with ``x`` and ``y`` and, if
-            it has them, ``x_test`` and ``y_test``. Without a part held out, every fifth frame is.
+            not), one with images as :func:`ffstream.images.find` finds them, a table (``"plants.csv"``, or
+            ``"plants.csv:kind"`` where the label's column is not the last; see :mod:`ffstream.tables`), or an ``.npz`` file
+            with ``x`` and ``y`` and, if it has them, ``x_test`` and ``y_test``. Without a part held out, every fifth frame is.
 
     Raises:
         DatasetError: when there is nothing of that name, or it is not what it should be.
@@ -66,13 +67,17 @@ def load(name: str) -> Dataset:
         return _digits()
     if name.startswith("openml:"):
         return _openml(name.removeprefix("openml:"))
+    if (table := tables.named(name)) is not None:
+        return _hold_out(table[0].stem, *tables.read(*table))
     path = Path(name).expanduser()
     if path.is_dir():
         found = images.find(path)
         return _mnist(path) if found is None else _checked(path.name, *found[0], *found[1])
     if path.is_file() and path.suffix == ".npz":
         return _npz(path)
-    raise DatasetError(f"data set: got {name!r}, expected 'digits', 'openml:NAME', a folder of MNIST IDX files or an .npz file")
+    raise DatasetError(
+        f"data set: got {name!r}, expected 'digits', 'openml:NAME', a folder of MNIST IDX files, a .csv or an .npz file"
+    )
 
 
 def _digits() -> Dataset:

@@ -207,7 +207,7 @@ def test_a_file_that_is_no_npz(tmp_path):
         load(str(path))
 
 
-@pytest.mark.parametrize("name", ["", "mnist", "/nowhere/at/all", "digits.csv", "nowhere.npz"])
+@pytest.mark.parametrize("name", ["", "mnist", "/nowhere/at/all", "digits.tsv", "nowhere.npz"])
 def test_nothing_of_that_name(name):
     with pytest.raises(DatasetError, match=r"expected 'digits', 'openml:NAME'|neither"):
         load(name)

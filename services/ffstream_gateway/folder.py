@@ -6,6 +6,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ffstream import tables
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
 from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
 from ffstream.datasets import load
@@ -154,6 +155,8 @@ def _described(settings: Settings) -> dict[str, Any]:
         return described
     data = load(settings.like)
     shape = {"inputs": data.inputs, "classes": data.classes}
+    if "standardize" not in settings.model_fields_set:
+        described["standardize"] = tables.named(settings.like) is not None
     for name in shape.keys() & settings.model_fields_set:
         if described[name] != shape[name]:
             raise ConfigError(f"setting {name}: got {described[name]}, but {settings.like} has {shape[name]}; leave one out")

@@ -15,6 +15,7 @@ import pytest
 
 from ffstream.client import Client, Schedule, SleepPlanned, Status
 from ffstream.client.answers import read
+from ffstream.datasets import load
 from ffstream_gateway.bench import Measured
 from ffstream_gateway.child import Child
 from tests.cli.answers import STATUS
@@ -61,6 +62,13 @@ def test_what_is_fed_and_classified_as_json(ask, client):
     assert ask("classify", "digits", "--limit", 60, "--method", "one_pass").said.startswith(
         f"{100 * found['accuracy']:.1f} % of 60 "
     )
+
+
+def test_in_order_frames_come_as_the_data_set_has_them(ask, client):
+    before = client.status().accepted
+    ask("feed", "digits", "--limit", 12, "--in-order")
+    digits = load("digits")
+    assert [client.frame(before + 1 + at).label for at in range(12)] == digits.y[:12].tolist()
 
 
 def test_sleep_as_json(ask, client):

@@ -14,3 +14,14 @@ def test_a_flag_that_contradicts_the_data_set(gateway, name, value):
 
 def test_a_flag_that_says_the_same(gateway):
     assert gateway.open(like="digits", inputs=64).stream.config.inputs == 64
+
+
+@pytest.mark.parametrize(("flags", "scaled"), [({}, True), ({"standardize": False}, False)])
+def test_a_table_is_standardized_unless_told_otherwise(gateway, tmp_path, flags, scaled):
+    (tmp_path / "trees.csv").write_text("height,girth,kind\n" + 5 * "1,2,oak\n3,4,ash\n")
+    config = gateway.open(like=f"{tmp_path}/trees.csv", **flags).stream.config
+    assert (config.inputs, config.classes, config.standardize) == (2, 2, scaled)
+
+
+def test_frames_are_not_standardized_unless_told(gateway):
+    assert not gateway.open(like="digits").stream.config.standardize

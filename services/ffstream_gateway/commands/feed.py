@@ -24,6 +24,7 @@ def feed(
     limit: Annotated[int | None, typer.Option(min=1, help="Frames in all; of a video, clips.")] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames in a request.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    in_order: Annotated[bool, typer.Option("--in-order", help="As the data set has it, every pass.")] = False,
     learn: Annotated[Learn, typer.Option(help="exact: every frame by itself, known at once.")] = Learn.GRADIENT,
     video: Annotated[str | None, typer.Option(metavar="FILE|CAMERA", help="To feed instead, clip by clip.")] = None,
     given: Annotated[int | None, typer.Option("--label", min=0, help="What is to be seen in all of the video.")] = None,
@@ -42,6 +43,8 @@ def feed(
         fed, lines = feed_video(url, key, Wanted(video, width, rate, in_time, limit), given, labels)
         say(fed, as_json, lines)
         return
+    import numpy as np
+
     from ffstream.client import Client
     from ffstream.datasets import load
     from ffstream_gateway import bars
@@ -52,7 +55,8 @@ def feed(
     with Client(url, key=key) as client:
         before = client.status()
         require_fit(data, before, client.url)
-        fed = bars.feed(client, data, data.order(passes, seed)[:limit], chunk, before, learn.value)
+        order = np.tile(np.arange(len(data.x)), passes) if in_order else data.order(passes, seed)
+        fed = bars.feed(client, data, order[:limit], chunk, before, learn.value)
     accuracy = f"prequential accuracy {percent(fed.accuracy)} of the last 500"
     say(fed, as_json, [f"learned {fed.frames} frames in {fed.seconds:.1f} s; {accuracy}"])
 

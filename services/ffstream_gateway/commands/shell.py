@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 HERE = "http://127.0.0.1:8000"
-DATASETS = "digits, openml:NAME, a folder of MNIST files or an .npz file."
+DATASETS = "digits, openml:NAME, a folder of MNIST files, a table (FILE.csv, FILE.csv:LABEL_COLUMN) or an .npz file."
 
 
 def datasets(begun: str) -> list[str]:
