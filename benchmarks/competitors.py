@@ -1,6 +1,7 @@
 """What ffstream is compared with in one pass, each with its constants tuned on validation data."""
 
 import itertools
+from collections.abc import Collection
 from dataclasses import replace
 
 from benchmarks.ledger import Ledger
@@ -41,16 +42,17 @@ RIVER_FRAMES = 10_000
 """River learns about a thousand frames a second: the first frames have to do."""
 
 
-def backprop(ledger: Ledger, units: tuple[int, ...], narrow: tuple[int, ...]) -> dict[str, Run]:
+def backprop(ledger: Ledger, units: tuple[int, ...], narrow: tuple[int, ...], without: Collection[str] = ()) -> dict[str, Run]:
     """Backpropagation with every stepper and decay, each in its best setting by the prequential error and by the one held out.
 
     Args:
         ledger: where runs are measured and recorded.
         units: widths of the hidden layers.
         narrow: widths at which tuning starts.
+        without: steppers that are left out.
     """
     found: dict[str, Run] = {}
-    for stepper, decay in itertools.product(STEPPERS, DECAYS):
+    for stepper, decay in itertools.product([name for name in STEPPERS if name not in without], DECAYS):
         for cost in (prequential, held_out):
             run = _tuned(ledger, stepper, decay, cost, units, narrow)
             found[f"backprop, {stepper}: {_spelt(run)}"] = run

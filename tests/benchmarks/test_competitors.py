@@ -29,6 +29,12 @@ def test_only_the_rate_of_a_costly_stepper_is_tuned_in_wide_layers():
     assert {run.constants["rate"] for run in wide if run.learner == "muon"} >= {0.0025, 0.005, 0.01, 0.02, 0.04}
 
 
+def test_a_stepper_is_left_out():
+    ledger = Plain()
+    assert not any("muon" in name for name in competitors.backprop(ledger, WIDE, NARROW, without=["muon"]))
+    assert {run.learner for run in ledger.asked} == {"adam", "sgd"}
+
+
 def test_one_setting_that_is_best_for_both_is_one_competitor():
     assert len(competitors.backprop(Plain(), NARROW, NARROW)) == len(competitors.STEPPERS) * len(competitors.DECAYS)
 
