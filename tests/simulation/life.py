@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,21 @@ from ffstream.actors.chain import HUNG_AFTER, PULSE_EVERY, RayChain
 from ffstream.actors.crew import Crew
 from ffstream.checks.law import require
 from ffstream.drift import REACTIONS
-from ffstream.errors import BacklogError, FFStreamError, FrameError, JournalError, KeyReuseError
+from ffstream.errors import FFStreamError
 from ffstream.stream.events import Drift
-from ffstream.stream.journal import FrameRange
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.stream.stream import JOURNAL, SNAPSHOTS
+from tests.simulation.clients import CLASSES, INPUTS, SYMBOLS, Clients
 from tests.simulation.cluster import Clock, Cluster
 from tests.simulation.disk import Crash, Disk, Fate, Fault, no_fault
 from tests.simulation.history import History
 from tests.simulation.truth import Request, Witness, as_float, check_events, check_journal, check_network
 
-INPUTS, CLASSES = 6, 3
 MOST = 7
 """Labels that a network may grow to know, in the lives in which it may grow."""
 
-TOLD, SYMBOLS = 4, 16
-"""One life in so many is that of a network that learns sequences of so many symbols, and generates its negatives itself."""
+TOLD = 4
+"""One life in so many is that of a network that learns sequences of symbols, and generates its negatives itself."""
 
 LENGTH = 25
 TRIES = 200
@@ -57,7 +56,7 @@ EXPECTED = (FFStreamError, OSError)
 Act = Callable[["Life"], None]
 
 
-class Life:
+class Life(Clients):
     """A stream over a simulated cluster and disk, its clients, and everything drawn from one generator."""
 
     def __init__(self, seed: int, home: Path) -> None:
@@ -195,95 +194,6 @@ class Life:
 
         self.disturbed = False
         return Stream(self.config, open_chain, journal, schedule, snapshots=snapshots, clock=self.clock, **self.options)
-
-    def feed(self) -> None:
-        n = self.rng.randint(1, 7)
-        frames = self._frames(n)
-        labels = self._labels(n)
-        labels[self.numbers.random(n) < self.rng.choice((0.0, 0.0, 0.3, 1.0))] = -1
-        key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
-        self.requests.append(Request(frames, labels, key))
-        self._send(self.requests[-1])
-
-    def _labels(self, n: int) -> np.ndarray:
-        """Of those that everybody knows, or of all that may come."""
-        classes = self.stream.accepts.classes if self.rng.random() < 0.3 else CLASSES
-        return self.numbers.integers(0, classes, n)
-
-    def _frames(self, n: int) -> np.ndarray:
-        """What a client might send: numbers, bytes, or windows of symbols."""
-        if self.config.symbols is not None:
-            return self.numbers.integers(0, SYMBOLS, (n, INPUTS), dtype=np.uint8)
-        frames = self.numbers.random((n, INPUTS), dtype=np.float32)
-        if self.rng.random() < 0.3:
-            frames = self.numbers.integers(0, 256, (n, INPUTS), dtype=np.uint8)
-        return frames
-
-    def label_late(self) -> None:
-        """Labels for frames that were fed without, and for none of which a label was sent before."""
-        named = {number for request in self.requests for number in request.ids or ()}
-        without = [
-            (request, row)
-            for request in self.requests
-            if request.answer is not None
-            for row in np.flatnonzero(request.labels < 0)
-            if request.answer.first + row not in named
-        ]
-        chosen = self.rng.sample(without, min(len(without), self.rng.randint(1, 4)))
-        if not chosen:
-            return
-        frames = np.stack([as_float(request.frames[row]) for request, row in chosen])
-        labels = self._labels(len(chosen))
-        key = f"key {len(self.requests)}" if self.rng.random() < 0.7 else None
-        ids = [int(request.answer.first + row) for request, row in chosen]
-        self.requests.append(Request(frames, labels, key, ids=ids))
-        self._send(self.requests[-1])
-        self.happened["late labels"] += len(ids) if self.requests[-1].answer is not None else 0
-
-    def label_wrongly(self) -> None:
-        """A label for a frame that has one, and for one that never was."""
-        known = [request for request in self.requests if request.answer is not None and (request.labels >= 0).any()]
-        number = self.stream.journal.last_frame + 1
-        if known and self.rng.random() < 0.7:
-            request = self.rng.choice(known)
-            number = int(request.answer.first + np.flatnonzero(request.labels >= 0)[0])
-        with suppress(FrameError, JournalError):
-            self.stream.accept_labels([number], [0])
-            raise AssertionError("a frame takes one label, and has to be there")
-
-    def _accept(self, request: Request) -> FrameRange:
-        options = {"limit": self.backlog, "key": request.key, "digest": str(request.key)}
-        if request.ids is None:
-            return self.stream.accept(request.frames, request.labels, **options)
-        return self.stream.accept_labels(request.ids, request.labels, **options)
-
-    def _send(self, request: Request) -> None:
-        before = self.stream.journal.last_frame
-        answered = request.answer
-        try:
-            answer = self._accept(request)
-        except (BacklogError, FrameError, JournalError) as error:
-            require(answered is None or isinstance(error, JournalError), "a repetition is answered whatever waits")
-            require(self.stream.journal.last_frame == before, "nothing of a refused request is kept")
-            request.refused = answered is None
-            return
-        if answered is not None:
-            require((answer.first, answer.last) == (answered.first, answered.last), "a repetition gets its first answer")
-            require(answer.repeated and self.stream.journal.last_frame == before, "a repetition keeps nothing")
-            self.happened["repeated requests"] += 1
-        request.answer, request.refused = answer, False
-
-    def retry(self) -> None:
-        keyed = [request for request in self.requests if request.key is not None]
-        if keyed:
-            self._send(self.rng.choice(keyed))
-
-    def reuse_a_key(self) -> None:
-        kept = [request for request in self.requests if request.key is not None and request.answer is not None]
-        if kept:
-            with suppress(KeyReuseError, JournalError):
-                self.stream.accept(np.ones((1, INPUTS)), key=self.rng.choice(kept).key, digest="of another request")
-                raise AssertionError("a key serves one request only")
 
     def turn(self) -> None:
         for _ in range(self.rng.choice((1, 2, 6))):
