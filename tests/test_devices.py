@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ffstream import ADAM, PLAIN, UNSUPERVISED, Field, FieldsConfig, LayerConfig, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream import ADAM, PLAIN, UNSUPERVISED, LayerConfig, Schedule, Stream
 from ffstream.boxes import BoxConfig
 from ffstream.checks.script import Fail, Feed, Forget, GoBack, Reopen, Rest, Save, play, sample
 from ffstream.classify import Method
@@ -16,13 +16,9 @@ from ffstream.errors import ConfigError
 from ffstream.fast_weights import FastWeights
 from ffstream.growth import grown
 from ffstream.stage import Stage
+from tests.networks import CLIPS, CONVOLUTIONAL, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
 from tests.pretended import gpus, place
 
-NETWORK = NetworkConfig(inputs=12, classes=4, units=(20, 16, 10), batch=10, memory=150)
-FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))
-MAPS = FieldsConfig(4, 1, (Field(4, 4, 3, shared=True), Field(2, 6, 3, 2, shared=True)))
-SYMBOLS = replace(NETWORK, inputs=6, encoding="symbols", negatives="generated_symbols")
-RECURRENT = replace(NETWORK, layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
 KINDS = {
     "dense": NETWORK,
     "plain": replace(NETWORK, layer=PLAIN),
@@ -30,19 +26,19 @@ KINDS = {
     "bfloat16": replace(NETWORK, layer=LayerConfig(precision="bfloat16")),
     "blocks": replace(NETWORK, layer=LayerConfig(goodness="detectors_and_constraints", activation="student_t", blocks=2)),
     "activities": replace(NETWORK, layer=LayerConfig(goodness="negative_mean_of_activities", weight_cost=0.01)),
-    "local": replace(NETWORK, inputs=16, units=FIELDS.units, fields=FIELDS),
-    "convolutional": replace(NETWORK, inputs=16, units=MAPS.units, fields=MAPS),
+    "local": LOCAL,
+    "convolutional": CONVOLUTIONAL,
     "unlabelled": replace(NETWORK, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
-    "table": replace(NETWORK, standardize=True),
+    "table": TABLE,
     "soft": replace(NETWORK, soft_labels=True),
-    "symbols": SYMBOLS,
-    "fast_weights": replace(SYMBOLS, fast_weights=FastWeights(context=3)),
+    "symbols": SEQUENCE,
+    "fast_weights": replace(SEQUENCE, fast_weights=FastWeights(context=3)),
     "unknown_box": replace(NETWORK, box=BoxConfig()),
     "net": replace(NETWORK, box=BoxConfig("net", rate=0.01)),
     "hardware": replace(NETWORK, hardware=7),
     "recurrent": RECURRENT,
-    "clips": replace(RECURRENT, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1)),
-    "recurrent_local": replace(RECURRENT, inputs=16, units=FIELDS.units, fields=FIELDS),
+    "clips": CLIPS,
+    "recurrent_local": RECURRENT_LOCAL,
 }
 
 

@@ -17,7 +17,6 @@ from ffstream import (
     NetworkConfig,
     Schedule,
     Stream,
-    VideoConfig,
     checks,
 )
 from ffstream.activation import ACTIVATIONS
@@ -35,6 +34,7 @@ from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.wiring import wiring_of
+from tests.networks import CLIPS, CONVOLUTIONAL, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
 
 RULES = {
     **{name: LayerConfig(goodness=name) for name in GOODNESS},
@@ -46,16 +46,7 @@ RULES = {
     "bare": LayerConfig(momentum=0.0, peer=0.0, memory_weight=0.0, teach_above=0.0),
 }
 SHAPES = [(6, 90), (40, 25), (120, 30)]
-NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
-SEQUENCE = replace(NETWORK, inputs=5, encoding="symbols", negatives="generated_symbols")
-TABLE = replace(NETWORK, standardize=True)
 SCHEDULE = Schedule(every=30, idle=None)
-RECURRENT = replace(NETWORK, units=(20, 15), layer=LayerConfig(rate=0.1, directions=8), video=VideoConfig(ticks=2, read=(1, 2)))
-FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))
-LOCAL = replace(NETWORK, inputs=16, units=FIELDS.units, fields=FIELDS)
-MAPS = FieldsConfig(4, 1, (Field(4, 4, 3, shared=True), Field(2, 6, 3, 2, shared=True), Field(1, 10, 2)))
-CONVOLUTIONAL = replace(NETWORK, inputs=16, units=MAPS.units, fields=MAPS)
-CLIPS = replace(RECURRENT, layer=PLAIN, video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1))
 
 
 def parametrize(checks):
@@ -208,7 +199,7 @@ def of_fields_with_labels(folder: Path) -> Stream:
 
 
 def of_fields_recurrent(folder: Path) -> Stream:
-    return Stream.in_process(replace(LOCAL, layer=RECURRENT.layer, video=RECURRENT.video), SCHEDULE, folder=folder)
+    return Stream.in_process(RECURRENT_LOCAL, SCHEDULE, folder=folder)
 
 
 def of_convolutions(folder: Path) -> Stream:
