@@ -8,7 +8,7 @@ import gzip
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-image
 class Dataset:
     """Frames and labels, split into a part to stream and a part held out.
 
-    ``x`` is ``[frames, inputs]``, either ``uint8`` (0 to 255, read as 0 to 1) or ``float32``; ``y`` is ``[frames]`` int64.
+    ``x`` is ``[frames, inputs]``, either ``uint8`` (0 to 255, read as 0 to 1) or ``float32``; ``y`` is ``[frames]`` int64;
+    ``names`` are those of the labels, where these are more than numbers.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     y: NDArray[np.int64]
     x_held: NDArray[np.generic]
     y_held: NDArray[np.int64]
+    names: tuple[str, ...] | None = None
 
     @property
     def inputs(self) -> int:
@@ -68,11 +70,14 @@ def load(name: str) -> Dataset:
     if name.startswith("openml:"):
         return _openml(name.removeprefix("openml:"))
     if (table := tables.named(name)) is not None:
-        return _hold_out(table[0].stem, *tables.read(*table))
+        x, y, names = tables.read(*table)
+        return replace(_hold_out(table[0].stem, x, y), names=names)
     path = Path(name).expanduser()
     if path.is_dir():
-        found = images.find(path)
-        return _mnist(path) if found is None else _checked(path.name, *found[0], *found[1])
+        if (found := images.find(path)) is None:
+            return _mnist(path)
+        train, test, names = found
+        return replace(_checked(path.name, *train, *test), names=names)
     if path.is_file() and path.suffix == ".npz":
         return _npz(path)
     raise DatasetError(
@@ -92,11 +97,12 @@ def _openml(name: str) -> Dataset:
         x, y = sklearn.fetch_openml(name, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
     except Exception as error:
         raise DatasetError(f"OpenML data set {name!r}: {error}") from error
-    labels = np.unique(y, return_inverse=True)[1].astype(np.int64)
+    names, labels = np.unique(y, return_inverse=True)
+    labels = labels.astype(np.int64)
     if name == "mnist_784":
         x = x.astype(np.uint8)
         return Dataset(name, x[:60_000], labels[:60_000], x[60_000:], labels[60_000:])
-    return _hold_out(name, x.astype(np.float32), labels)
+    return replace(_hold_out(name, x.astype(np.float32), labels), names=tuple(map(str, names)))
 
 
 def _mnist(folder: Path) -> Dataset:

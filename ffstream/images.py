@@ -24,8 +24,9 @@ Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Frames [n, 3 * rows * columns] and labels [n]."""
 
 
-def find(folder: Path) -> tuple[Images, Images] | None:
-    """What is there to stream and what to hold out; None when a folder has no such images.
+def find(folder: Path) -> tuple[Images, Images, tuple[str, ...] | None] | None:
+    """What is there to stream, what to hold out, and the names of the classes if there are any; None when a folder has no such
+    images.
 
     Either ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg`` (or ``.png``), of which all have the same size, or CIFAR-10's
     ``data_batch_1`` to ``_5`` and ``test_batch``, in its binary or its Python version.
@@ -36,13 +37,13 @@ def find(folder: Path) -> tuple[Images, Images] | None:
     if all((folder / part).is_dir() for part in PARTS):
         classes = sorted(each.name for each in (folder / "train").iterdir() if each.is_dir())
         train, test = (_pictures(folder / part, classes) for part in PARTS)
-        return train, test
+        return train, test, tuple(classes)
     for suffix, read in ((".bin", read_binary), ("", read_batch)):
         paths = [folder / f"{name}{suffix}" for name in (*BATCHES, "test_batch")]
         if all(path.is_file() for path in paths):
             *several, test = [read(path) for path in paths]
             frames, labels = zip(*several, strict=True)
-            return (np.concatenate(frames), np.concatenate(labels)), test
+            return (np.concatenate(frames), np.concatenate(labels)), test, None
     return None
 
 

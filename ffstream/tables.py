@@ -29,10 +29,13 @@ def named(name: str) -> tuple[Path, str | None] | None:
     return (Path(file + SUFFIX).expanduser(), column) if file else None
 
 
-def read(path: Path, column: str | None = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Numbers [rows, columns without the label's] and labels [rows].
+Table = tuple[NDArray[np.float32], NDArray[np.int64], tuple[str, ...] | None]
 
-    Labels that are all integers from 0 are what they say; others are numbered in the order in which they sort.
+
+def read(path: Path, column: str | None = None) -> Table:
+    """Numbers [rows, columns without the label's], labels [rows], and the labels' names.
+
+    Labels that are all integers from 0 are what they say, without names; others are numbered in the order in which they sort.
 
     Args:
         path: of the file, in UTF-8.
@@ -57,7 +60,7 @@ def read(path: Path, column: str | None = None) -> tuple[NDArray[np.float32], ND
             raise DatasetError(f"{path}, line {line}: got {len(row)} columns, expected {len(names)}")
     at = len(names) - 1 if column is None else names.index(column)
     x = [[_number(path, line, names[place], cell) for place, cell in enumerate(row) if place != at] for line, row in rows]
-    return np.array(x, np.float32), _labels([_label(path, line, names[at], row[at]) for line, row in rows])
+    return np.array(x, np.float32), *_labels([_label(path, line, names[at], row[at]) for line, row in rows])
 
 
 def _number(path: Path, line: int, column: str, cell: str) -> float:
@@ -76,7 +79,8 @@ def _label(path: Path, line: int, column: str, cell: str) -> str:
     return cell.strip()
 
 
-def _labels(cells: Sequence[str]) -> NDArray[np.int64]:
+def _labels(cells: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
     if all(cell.isascii() and cell.isdigit() and len(cell) < 10 for cell in cells):
-        return np.array(cells, np.int64)
-    return np.unique(cells, return_inverse=True)[1].astype(np.int64)
+        return np.array(cells, np.int64), None
+    names, labels = np.unique(cells, return_inverse=True)
+    return labels.astype(np.int64), tuple(names.tolist())

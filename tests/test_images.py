@@ -34,6 +34,7 @@ def test_a_folder_of_pictures_for_every_class(pictures):
     assert (green == np.array([0, 0, 0, 10, 10, 10, 20, 20])[:, None]).all()
     assert (blue == 200).all()
     assert data.y_held.tolist() == [0, 1, 2]
+    assert data.names == CLASSES
     assert np.abs(data.x_held.astype(int) - 200).max() <= 2
 
 

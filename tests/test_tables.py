@@ -19,6 +19,7 @@ def test_words_are_labels_in_the_order_in_which_they_sort(tmp_path):
     assert found.name == "trees"
     assert found.x.tolist() == [[1, 2.5], [-3, 400], [0, 1], [5, 6]]
     assert found.y.tolist() == [2, 0, 2, 1]
+    assert found.names == ("ash", "elm", "oak")
     assert (found.x_held.tolist(), found.y_held.tolist()) == ([[7, 8]], [0])
 
 
@@ -26,6 +27,7 @@ def test_integers_are_the_labels_that_they_are(tmp_path):
     path = table(tmp_path, "n,a,b\n\n\n7,0.5,1\n" + 5 * "2,1,1\n")
     found = load(f"{path}:n")
     assert found.y.tolist() == [7, 2, 2, 2, 2]
+    assert found.names is None
     assert found.x[0].tolist() == [0.5, 1]
 
 

@@ -12,10 +12,10 @@ from ffstream.stream.offsite import OffsiteArchive
 from ffstream.stream.owner import Owner
 from ffstream.stream.staging import staged
 from ffstream.stream.store import Store
-from ffstream_gateway.folder import ALPHABET, NETWORK, SCHEDULE
+from ffstream_gateway.folder import ALPHABET, LABELS, NETWORK, SCHEDULE
 from ffstream_gateway.settings import Settings
 
-BESIDE = (NETWORK, SCHEDULE, ALPHABET, "cluster-namespace")
+BESIDE = (NETWORK, SCHEDULE, ALPHABET, LABELS, "cluster-namespace")
 """Files of a folder that a stream goes on with. Keys are none of them: secrets stay where they are."""
 
 ATTEMPTS = 5

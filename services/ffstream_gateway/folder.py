@@ -1,10 +1,12 @@
 """What lives in the service's folder beside the stream: the network's configuration, the schedule, the lock."""
 
 import fcntl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ffstream import tables
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
@@ -21,6 +23,7 @@ from ffstream_gateway.settings import Settings
 NETWORK = "network.json"
 SCHEDULE = "schedule.json"
 ALPHABET = "alphabet.json"
+LABELS = "labels.json"
 LOCK = "lock"
 
 SHAPE = ("task", "inputs", "classes", "units", "batch", "seed", "precision", "standardize", "ticks", "clip")
@@ -65,11 +68,13 @@ def open_network(settings: Settings) -> NetworkConfig:
         ConfigError: when a setting that was given contradicts the folder's network.
     """
     path = settings.folder / NETWORK
-    given = _described(settings)
+    given, names = _described(settings)
     if not path.exists():
         network = _told_more(_network(**given), settings.network)
         if network.symbols is not None:
             write(settings.folder / ALPHABET, {"alphabet": settings.alphabet})
+        if names is not None:
+            write(settings.folder / LABELS, {"names": names})
         write(path, network.to_dict())
         return network
     network = read(path, NetworkConfig.from_dict)
@@ -139,20 +144,30 @@ def open_alphabet(settings: Settings, network: NetworkConfig) -> Alphabet | None
     return alphabet(name)
 
 
-def _described(settings: Settings) -> dict[str, Any]:
-    """What the settings say of the network, the shape of the data set ``like`` included."""
+def open_names(settings: Settings, network: NetworkConfig) -> list[str] | None:
+    """What the labels of the folder's network are called: the symbols of its alphabet, or what the data set called them; None
+    where they are numbers.
+    """
+    if (known := open_alphabet(settings, network)) is not None:
+        return [known.decode(np.array([symbol])) for symbol in range(known.size)]
+    path = settings.folder / LABELS
+    return read(path, lambda found: list(map(str, found["names"]))) if path.exists() else None
+
+
+def _described(settings: Settings) -> tuple[dict[str, Any], Sequence[str] | None]:
+    """What the settings say of the network, the shape of the data set ``like`` included, and what that calls its labels."""
     described = {name: getattr(settings, name) for name in SHAPE}
     if settings.task == "sequence":
         of_frames = ("like", "inputs", "classes", "max_classes", "standardize", "ticks", "clip")
         _refuse(settings, of_frames, "a sequence has an alphabet and a context")
         shape = {"inputs": settings.context, "classes": alphabet(settings.alphabet).size}
         batch = settings.batch if "batch" in settings.model_fields_set else SEQUENCE_BATCH
-        return described | shape | {"batch": batch}
+        return described | shape | {"batch": batch}, None
     _refuse(settings, ("alphabet", "context"), "only --task sequence has one")
     if settings.task == "unsupervised":
         _refuse(settings, ("ticks", "clip"), "a recurrent network needs labels")
     if settings.like is None:
-        return described
+        return described, None
     data = load(settings.like)
     shape = {"inputs": data.inputs, "classes": data.classes}
     if "standardize" not in settings.model_fields_set:
@@ -160,7 +175,7 @@ def _described(settings: Settings) -> dict[str, Any]:
     for name in shape.keys() & settings.model_fields_set:
         if described[name] != shape[name]:
             raise ConfigError(f"setting {name}: got {described[name]}, but {settings.like} has {shape[name]}; leave one out")
-    return described | shape
+    return described | shape, data.names
 
 
 def _refuse(settings: Settings, names: tuple[str, ...], reason: str) -> None:

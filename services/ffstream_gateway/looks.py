@@ -91,8 +91,7 @@ class Looks:
 
     def shape(self, version: str) -> models.Shape:
         """What the network is."""
-        config, alphabet = self._config, self._service.alphabet
-        names = None if alphabet is None else [alphabet.decode(np.array([symbol])) for symbol in range(config.classes)]
+        config = self._config
         return models.Shape(
             inputs=config.inputs,
             negatives=config.negatives,
@@ -102,7 +101,7 @@ class Looks:
             not_pictures=not_pictures(config),
             tries_labels=config.wrong_labels,
             recurrent=config.video is not None,
-            names=names,
+            names=self._service.names,
             version=version,
         )
 

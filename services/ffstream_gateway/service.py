@@ -22,7 +22,7 @@ from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.archiver import Archiver
-from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_network, open_schedule
+from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_names, open_network, open_schedule
 from ffstream_gateway.following import Following
 from ffstream_gateway.readers import Readers
 from ffstream_gateway.recent import Recent
@@ -66,7 +66,8 @@ class Service:
     """Owns the stream of one folder.
 
     Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning. ``alphabet`` is what text is
-    read with, None where frames are numbers. While ``paused`` no frames are to be taken; what waits is learned.
+    read with, None where frames are numbers; ``names`` are what labels are called, None where they are numbers too. While
+    ``paused`` no frames are to be taken; what waits is learned.
 
     Args:
         settings: of the model.
@@ -91,6 +92,7 @@ class Service:
         try:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
+            self.names = open_names(settings, network)
             self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
             self.stream = _open_stream(settings, network, self.following, self._starting)
         except BaseException:

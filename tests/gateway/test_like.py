@@ -25,3 +25,12 @@ def test_a_table_is_standardized_unless_told_otherwise(gateway, tmp_path, flags,
 
 def test_frames_are_not_standardized_unless_told(gateway):
     assert not gateway.open(like="digits").stream.config.standardize
+
+
+def test_labels_are_called_what_the_data_set_calls_them(gateway, tmp_path):
+    path = tmp_path / "trees.csv"
+    path.write_text("height,girth,kind\n" + 5 * "1,2,oak\n3,4,ash\n")
+    opened = gateway.open(like=str(path))
+    assert opened.get("/shape")["names"] == ["ash", "oak"]
+    opened.close()
+    assert gateway.open().get("/shape")["names"] == ["ash", "oak"], "the folder knows them"
