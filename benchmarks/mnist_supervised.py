@@ -78,7 +78,9 @@ def main() -> None:
 
     widths = "-".join(map(str, units))
     name = f"mnist_supervised-{widths}-{given.part}" + (f"-shift{given.shift}" if given.shift else "")
-    title = f"784-{widths}, {given.passes} passes, {given.part}, {given.precision}, frames moved by up to {given.shift} pixels"
+    title = f"784-{widths}, {given.passes} passes, {given.part}, {given.precision}"
+    if given.shift:
+        title += f", frames moved by up to {given.shift} pixels"
     means = report(given.results, runs, [ledger[run] for run in runs], title, name)
     reader = Epochs(runs[0], given.data, folder_of(given.checkpoints, runs[0])).reader()
     picture(given.results / f"{name}-fields.png", lambda figure: draw_fields(figure, reader))
