@@ -159,7 +159,7 @@ class Status:
     ``accuracy`` is of the last 500 labelled frames, ``accuracy_overall`` of all, each predicted before it was learned. Frames
     up to ``through`` are learned, or abandoned by a restore; ``reader_seq`` is the event up to which the weights that classify
     have learned. ``network`` has what :class:`ffstream.NetworkConfig` has; labels below ``max_classes`` are taken, which may be
-    more than it knows; ``alphabet`` is what text is read with, if at all.
+    more than it knows; ``alphabet`` is what text is read with, if at all; ``names`` are those of the labels, if they have any.
     """
 
     state: str
@@ -181,6 +181,7 @@ class Status:
     version: str
     error: str | None
     alphabet: str | None = None
+    names: tuple[str, ...] | None = None
     paused: bool = False
     drifts: int = 0
     last_drift: Drift | None = None

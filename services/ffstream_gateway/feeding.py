@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ffstream.client import Classification, Client, NotReadyError, Status, UnreachableError
@@ -106,18 +107,29 @@ def feed_and_follow(
         feeding.close()
 
 
-def require_fit(data: Dataset, status: Status, url: str) -> None:
-    """Make sure that a service takes the frames and labels of a data set.
+def fitted(data: Dataset, status: Status, url: str) -> Dataset:
+    """A data set whose frames and labels a service takes, with labels numbered as the service numbers those of their names.
 
     Raises:
-        ConfigError: when it does not.
+        ConfigError: when it does not take them.
     """
+    if data.names is not None and status.names is not None:
+        data = _renumbered(data, data.names, status.names, url)
     inputs, classes = status.network["inputs"], status.network["classes"]
     if data.inputs != inputs or data.classes > classes:
         raise ConfigError(
             f"{data.name} has frames of {data.inputs} numbers and {data.classes} labels, but the service at {url} expects"
             f" {inputs} numbers and at most {classes} labels: `ffstream serve --like DATASET --folder NEW` makes one that fits"
         )
+    return data
+
+
+def _renumbered(data: Dataset, names: Sequence[str], known: Sequence[str], url: str) -> Dataset:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"{data.name} has labels {unknown}, but the service at {url} knows {list(known)}")
+    numbers = np.array([known.index(name) for name in names])
+    return replace(data, y=numbers[data.y], y_held=numbers[data.y_held], names=tuple(known))
 
 
 def held_out(

@@ -31,6 +31,6 @@ def test_labels_are_called_what_the_data_set_calls_them(gateway, tmp_path):
     path = tmp_path / "trees.csv"
     path.write_text("height,girth,kind\n" + 5 * "1,2,oak\n3,4,ash\n")
     opened = gateway.open(like=str(path))
-    assert opened.get("/shape")["names"] == ["ash", "oak"]
+    assert opened.get("/shape")["names"] == opened.get("/status")["names"] == ["ash", "oak"]
     opened.close()
     assert gateway.open().get("/shape")["names"] == ["ash", "oak"], "the folder knows them"

@@ -29,12 +29,12 @@ def classify(
     from ffstream.client import Client
     from ffstream.datasets import load
     from ffstream_gateway.bars import counted
-    from ffstream_gateway.feeding import held_out, require_fit
+    from ffstream_gateway.feeding import fitted, held_out
     from ffstream_gateway.view import percent
 
     data = load(dataset)
     with Client(url, key=key) as client:
-        require_fit(data, client.status(), client.url)
+        data = fitted(data, client.status(), client.url)
         chunks = list(counted(held_out(client, data, method, limit), len(data.x_held[:limit])))
     labels = [label for each in chunks for label in each.labels.tolist()]
     accuracy = float((data.y_held[:limit] == labels).mean())

@@ -48,13 +48,13 @@ def feed(
     from ffstream.client import Client
     from ffstream.datasets import load
     from ffstream_gateway import bars
-    from ffstream_gateway.feeding import require_fit
+    from ffstream_gateway.feeding import fitted
     from ffstream_gateway.view import percent
 
     data = load(str(dataset))
     with Client(url, key=key) as client:
         before = client.status()
-        require_fit(data, before, client.url)
+        data = fitted(data, before, client.url)
         order = np.tile(np.arange(len(data.x)), passes) if in_order else data.order(passes, seed)
         fed = bars.feed(client, data, order[:limit], chunk, before, learn.value)
     accuracy = f"prequential accuracy {percent(fed.accuracy)} of the last 500"

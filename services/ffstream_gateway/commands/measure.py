@@ -24,13 +24,13 @@ def bench(
     from ffstream.client import Client
     from ffstream.datasets import load
     from ffstream_gateway.bench import describe, load_of, measure, noise_for
-    from ffstream_gateway.feeding import require_fit
+    from ffstream_gateway.feeding import fitted
 
     data = None if dataset is None else load(dataset)
     with Client(url, key=key) as client:
         status = client.status()
         if data is not None:
-            require_fit(data, status, client.url)
+            data = fitted(data, status, client.url)
         if not (classify_only or yes):
             what = "random frames with random labels" if data is None else f"{data.name}, over and over,"
             typer.echo(f"this feeds {what} into the model at {client.url} for {seconds:g} s; it learns them", err=True)
