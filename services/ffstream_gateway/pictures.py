@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ffstream.config import NetworkConfig
 
-LARGEST_SIDE = 64
-"""Pixels along a side of a picture that is still sent."""
+SMALLEST_SIDE, LARGEST_SIDE = 5, 64
+"""Pixels along a side of what counts as a picture, and of one that is still sent."""
 
 LEVELS = 255
 
@@ -23,6 +23,8 @@ def not_pictures(config: NetworkConfig) -> str | None:
     side = math.isqrt(config.inputs)
     if side * side != config.inputs:
         return f"a frame has {config.inputs} numbers, which make no square"
+    if side < SMALLEST_SIDE:
+        return f"a frame has {config.inputs} numbers, too few for a picture"
     if side > LARGEST_SIDE:
         return f"a frame is {side} pixels wide; pictures are shown up to {LARGEST_SIDE}"
     return None

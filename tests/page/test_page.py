@@ -299,6 +299,7 @@ def test_new_labels_appear(browser, no_settings, tmp_path, digits):
     ("flags", "feed", "said"),
     [
         ({"inputs": 63}, {"frames": [[0.5] * 63] * 30, "labels": [1, 2] * 15}, "63 numbers"),
+        ({"inputs": 4}, {"frames": [[0.5] * 4] * 30, "labels": [1, 2] * 15}, "too few"),
         ({"task": "sequence", "context": 4}, {"text": "<b>the fox</b> saw the grapes"}, "symbols"),
     ],
 )
