@@ -141,7 +141,8 @@ SHIFTED = of("mnist_supervised", error("goodness"), {"shift": 2}, part="test")
 RECURRENT = of("mnist_recurrent", error("goodness"), {"goodness": None}, part="test")
 CONVOLUTIONAL = of("convolutional-mnist", error("goodness"), {}, part="test", learner="ffstream", frames=None)
 LOCAL = of("mnist_local", error("one_pass"), {}, part="test")
-UNSUPERVISED = of("mnist_unsupervised", error("one_pass"), {"labels": None}, part="test")
+WIDE = list(mnist_unsupervised.UNITS)
+UNSUPERVISED = of("mnist_unsupervised", error("one_pass"), {"labels": None}, part="test", units=WIDE)
 
 PUBLISHED = f"{convolutional.TASKS['mnist'].published[convolutional.SCODELLARO]:.2f} by others"
 
