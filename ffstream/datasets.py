@@ -47,8 +47,10 @@ class Dataset:
         """Number of labels."""
         return int(max(self.y.max(), self.y_held.max())) + 1
 
-    def order(self, passes: int, seed: int) -> NDArray[np.int64]:
-        """Indices of ``passes`` passes over ``x``, each in a random order of its own."""
+    def order(self, passes: int, seed: int | None) -> NDArray[np.int64]:
+        """Indices of ``passes`` passes over ``x``, each in a random order of its own, or as ``x`` has it without a seed."""
+        if seed is None:
+            return np.tile(np.arange(len(self.x)), passes)
         rng = np.random.default_rng(seed)
         return np.concatenate([rng.permutation(len(self.x)) for _ in range(passes)])
 

@@ -6,8 +6,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ffstream import tables
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
 from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
@@ -144,12 +142,8 @@ def open_alphabet(settings: Settings, network: NetworkConfig) -> Alphabet | None
     return alphabet(name)
 
 
-def open_names(settings: Settings, network: NetworkConfig) -> list[str] | None:
-    """What the labels of the folder's network are called: the symbols of its alphabet, or what the data set called them; None
-    where they are numbers.
-    """
-    if (known := open_alphabet(settings, network)) is not None:
-        return [known.decode(np.array([symbol])) for symbol in range(known.size)]
+def open_names(settings: Settings) -> list[str] | None:
+    """What the data set that the folder's network was made like called its labels; None where they are numbers."""
     path = settings.folder / LABELS
     return read(path, lambda found: list(map(str, found["names"]))) if path.exists() else None
 

@@ -91,7 +91,9 @@ class Looks:
 
     def shape(self, version: str) -> models.Shape:
         """What the network is."""
-        config = self._config
+        config, alphabet, names = self._config, self._service.alphabet, self._service.names
+        if alphabet is not None:
+            names = [alphabet.decode(np.array([symbol])) for symbol in range(config.classes)]
         return models.Shape(
             inputs=config.inputs,
             negatives=config.negatives,
@@ -101,7 +103,7 @@ class Looks:
             not_pictures=not_pictures(config),
             tries_labels=config.wrong_labels,
             recurrent=config.video is not None,
-            names=self._service.names,
+            names=names,
             version=version,
         )
 

@@ -224,7 +224,7 @@ class Status(BaseModel):
     network: Annotated[dict[str, Any], Field(description="as it is now; its classes grow where it may")]
     max_classes: Annotated[int, Field(description="labels below this are accepted")]
     alphabet: Annotated[str | None, Field(description="what text is read with; null where frames are numbers")] = None
-    names: Annotated[list[str] | None, Field(description="of the labels; null where they are numbers or symbols")] = None
+    names: Annotated[list[str] | None, Field(description="of the labels; null where they are numbers")] = None
     version: str
     paused: Annotated[bool, Field(description="whether frames are refused until somebody resumes the feeding")] = False
     error: str | None
@@ -370,7 +370,7 @@ def status(service: Service, version: str) -> Status:
         network=stream.config.to_dict(),
         max_classes=stream.accepts.classes,
         alphabet=None if service.alphabet is None else service.alphabet.name,
-        names=service.names if service.alphabet is None else None,
+        names=service.names,
         version=version,
         paused=service.paused,
         error=service.error,

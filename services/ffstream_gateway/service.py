@@ -66,7 +66,7 @@ class Service:
     """Owns the stream of one folder.
 
     Frames are accepted and classified as soon as this is made; :meth:`open` starts the learning. ``alphabet`` is what text is
-    read with, None where frames are numbers; ``names`` are what labels are called, None where they are numbers too. While
+    read with, None where frames are numbers; ``names`` are what labels are called, None where they are numbers. While
     ``paused`` no frames are to be taken; what waits is learned.
 
     Args:
@@ -92,7 +92,7 @@ class Service:
         try:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
-            self.names = open_names(settings, network)
+            self.names = open_names(settings)
             self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
             self.stream = _open_stream(settings, network, self.following, self._starting)
         except BaseException:

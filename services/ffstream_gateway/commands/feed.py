@@ -43,8 +43,6 @@ def feed(
         fed, lines = feed_video(url, key, Wanted(video, width, rate, in_time, limit), given, labels)
         say(fed, as_json, lines)
         return
-    import numpy as np
-
     from ffstream.client import Client
     from ffstream.datasets import load
     from ffstream_gateway import bars
@@ -55,7 +53,7 @@ def feed(
     with Client(url, key=key) as client:
         before = client.status()
         data = fitted(data, before, client.url)
-        order = np.tile(np.arange(len(data.x)), passes) if in_order else data.order(passes, seed)
+        order = data.order(passes, None if in_order else seed)
         fed = bars.feed(client, data, order[:limit], chunk, before, learn.value)
     accuracy = f"prequential accuracy {percent(fed.accuracy)} of the last 500"
     say(fed, as_json, [f"learned {fed.frames} frames in {fed.seconds:.1f} s; {accuracy}"])
@@ -70,8 +68,6 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Stream a text, in order, to a service that learns sequences; ends when all of it has been learned."""
-    import numpy as np
-
     from ffstream.client import Client
     from ffstream_gateway import bars
     from ffstream_gateway.reading import text_for
@@ -80,7 +76,7 @@ def read(
     with Client(url, key=key) as client:
         before = client.status()
         data = text_for(before, file)
-        fed = bars.feed(client, data, np.tile(np.arange(len(data.x)), passes), chunk, before)
+        fed = bars.feed(client, data, data.order(passes, None), chunk, before)
     say(fed, as_json, [f"learned {fed.frames} symbols; {percent(fed.accuracy)} of the last 500 were foreseen"])
 
 
