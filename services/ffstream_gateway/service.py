@@ -44,6 +44,10 @@ RATE_OVER = 5.0
 LOOKS = 50
 """Seconds over which frames a second are counted, and how often in them."""
 
+COME_AGAIN = 5
+LONGEST_WAIT = 60
+"""Seconds that a client is asked to wait while nothing is learned, as when the chain opens anew, and at most."""
+
 log = logging.getLogger(__name__)
 
 
@@ -138,7 +142,10 @@ class Service:
 
     def wait_seconds(self) -> int:
         """How long a client had better wait until half of what waits is learned."""
-        return int(min(60, max(1, self.stream.sequencer.waiting / 2 / max(self.frames_per_second, 1.0))))
+        rate = self.frames_per_second
+        if not rate:
+            return COME_AGAIN
+        return int(min(LONGEST_WAIT, max(1, self.stream.sequencer.waiting / 2 / rate)))
 
     def nudge(self) -> None:
         """Something was accepted: do not wait for the next look."""

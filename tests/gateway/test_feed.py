@@ -159,7 +159,7 @@ def test_a_full_backlog_refuses_and_keeps_nothing(gateway, refused):
     assert app.accepted(np.ones((40, 64)))["waiting"] == 40
     answer = app.feed(np.ones((11, 64)), np.ones(11, int), idempotency_key="a")
     problem = refused(answer, 429, "backlog")
-    assert int(answer.headers["retry-after"]) >= 1
+    assert 1 <= int(answer.headers["retry-after"]) <= 5, "while the chain opens nobody knows how long learning will take"
     assert "40" in problem["detail"]
     assert "50" in problem["detail"]
     assert app.kept == (40, 0)

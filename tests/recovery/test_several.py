@@ -33,7 +33,7 @@ until = partial(patience.until, seconds=WITHIN, in_spite_of=ClientError)
 
 
 class Fed:
-    """A model that is fed without pause until it is told to stop; a request is repeated until it is answered."""
+    """A model that is fed without pause but in a lull, until it is told to stop; a request is repeated until it is answered."""
 
     def __init__(self, client: Client) -> None:
         self.client, self.sent = client, 0
@@ -76,14 +76,14 @@ def test_neither_model_shows_what_their_ray_has_suffered(tmp_path: Path) -> None
         loads = [Background(model.feed) for model in models]
         for name in ("ray::Layer", "raylet", "gcs_server"):
             for model in models:
+                model.lull.clear()
                 model.learns()
             kill(child, name)
             until(lambda: any(client.state() != "ready" for client in clients))
-            for client in clients:
-                until(partial(lambda client: client.state() == "ready", client))
-        for model in models:
-            model.lull.set()
-            until(model.caught_up)
+            for model in models:
+                model.lull.set()
+            for model in models:
+                until(model.caught_up)
         for load in loads:
             load.close()
     for name, model in zip(NAMES, models, strict=True):
