@@ -29,9 +29,8 @@ CHUNK = 20
 """Frames in a request."""
 
 WITHIN = 150.0
-PAUSE = 0.05
 FROZEN = 3.0
-"""Seconds: for a service to recover, between two requests, and that a stopped gateway stands still."""
+"""Seconds: for a service to recover, and that a stopped gateway stands still."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,12 @@ class Victim:
     Args:
         folder: of the service; it must not exist, and stays.
         flags: of ``ffstream serve``, in addition.
+        pause: seconds between two requests that feed.
     """
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, pause: float = 0.05) -> None:
         self.folder = folder
+        self._pause = pause
         self._flags = ["--folder", str(folder), "--port", str(free_port()), "--log-level", "info", *FLAGS, *KEEP_ALL, *flags]
         self._saved: dict[int, dict[str, str]] = {}
         self._acknowledged = self._sent = 0
@@ -82,7 +83,7 @@ class Victim:
 
     def _feed(self, stop: threading.Event) -> None:
         """A request is repeated until it is answered."""
-        while not stop.wait(PAUSE):
+        while not stop.wait(self._pause):
             if self._lull.is_set():
                 continue
             first = self._sent

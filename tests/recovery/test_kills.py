@@ -21,7 +21,7 @@ ATTACKS = [
 @pytest.mark.timeout(900)
 def test_weights_do_not_show_what_the_service_has_suffered(tmp_path: Path) -> None:
     """Ten kills, the first before any snapshot; after each all snapshots equal those of an undisturbed run, bit for bit."""
-    with Victim(tmp_path / "data", "--snapshot-every", "100") as victim:
+    with Victim(tmp_path / "data", "--snapshot-every", "100", pause=0.2) as victim:
         for attack in ATTACKS:
             victim.suffer(attack)
     assert victim.prove() > 1000
