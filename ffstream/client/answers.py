@@ -38,7 +38,8 @@ class Classification:
     """Labels [n] of frames, with scores [n, classes] that add up to 1.
 
     ``p_positive`` [n] says how probably each frame is one to be seen; the less, the stranger. ``seq`` is the event up to which
-    the weights had learned, ``status`` is ``cold`` before anything was learned, else ``live``.
+    the weights had learned, ``status`` is ``cold`` before anything was learned, else ``live``; ``names`` are the labels',
+    where they have any.
     """
 
     labels: Integers
@@ -47,6 +48,7 @@ class Classification:
     method: str
     seq: int
     status: str
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

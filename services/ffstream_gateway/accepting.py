@@ -58,12 +58,12 @@ def accept_body(service: Service, raw: bytes, content_type: str, key: str | None
 
 
 def _read(service: Service, raw: bytes, content_type: str) -> bodies.Body:
-    config = service.stream.accepts
+    taken = service.taken
     if service.alphabet is not None:
-        body = texts.read(content_type, raw, service.alphabet, config.inputs)
+        body = texts.read(content_type, raw, service.alphabet, taken.inputs)
         if body is not None:
             return body
-    return bodies.read(content_type, raw, config, labels=True)
+    return bodies.read(content_type, raw, taken, labels=True)
 
 
 def accept_message(service: Service, raw: str | bytes, learn: str = "gradient") -> models.Accepted:
@@ -72,7 +72,7 @@ def accept_message(service: Service, raw: str | bytes, learn: str = "gradient") 
         if isinstance(raw, bytes) and not bodies.begins_with_key(raw):
             check_backlog(service.stream.journal, 1, service.settings.backlog)
         with traces.part("validate"):
-            body, key = bodies.read_message(raw, service.stream.accepts)
+            body, key = bodies.read_message(raw, service.taken)
         kind = "message" if learn == "gradient" else f"message {learn}"
         return _accept(service, body, key, kind.encode() + b"\n", raw.encode() if isinstance(raw, str) else raw, learn)
 

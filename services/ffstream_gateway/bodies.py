@@ -6,8 +6,8 @@ Errors name the place, down to the number or the line.
 import functools
 import io
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ import orjson
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ffstream.config import NetworkConfig
 from ffstream.errors import ShapeError
 from ffstream.labels import UNLABELLED
 from ffstream_gateway import at_once
@@ -32,7 +31,30 @@ LONGEST = 200
 LONGEST_KEY = 200
 """Characters of an idempotency key."""
 
+MOST_WORDS = 20
+"""Names of labels that a refusal lists."""
+
 HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a body may hold: frames of ``inputs`` numbers, labels below ``classes``, and ``words`` that stand for labels."""
+
+    inputs: int
+    classes: int
+    words: Mapping[str, int] = field(default_factory=dict)
+
+    def number(self, label: Any) -> Any:
+        """What a word stands for; anything else as it is."""
+        return self.words.get(label, label) if isinstance(label, str) else label
+
+    def __str__(self) -> str:
+        numbers = f"0 to {self.classes - 1}"
+        if not self.words:
+            return numbers
+        listed = list(self.words)[:MOST_WORDS]
+        return f"{', '.join(listed)}{', ...' * (len(listed) < len(self.words))}, or {numbers}"
 
 
 @dataclass(frozen=True)
@@ -43,13 +65,13 @@ class Body:
     labels: NDArray[np.int64] | None
 
 
-def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool) -> Body:
+def read(content_type: str, raw: bytes, taken: Taken, *, labels: bool) -> Body:
     """Read a body.
 
     Args:
         content_type: the request's header.
         raw: the whole body.
-        network: whose frames and labels they must be.
+        taken: what may be in it.
         labels: whether labels may be in it.
 
     Raises:
@@ -61,10 +83,10 @@ def read(content_type: str, raw: bytes, network: NetworkConfig, *, labels: bool)
         raise Problem(415, "content-type", f"Content-Type: got {kind or 'none'}, expected one of {', '.join(READERS)}")
     if not raw:
         raise Problem(422, "empty", "body: got none, expected at least one frame", place="body")
-    return READERS[kind](raw, network, labels)
+    return READERS[kind](raw, taken, labels)
 
 
-def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | None]:
+def read_message(raw: str | bytes, taken: Taken) -> tuple[Body, str | None]:
     """Read a message: when it is text a JSON object with one frame or with several, when it is binary ``.npy`` arrays, before
     which there may be a line of JSON with a key.
 
@@ -77,13 +99,13 @@ def read_message(raw: str | bytes, network: NetworkConfig) -> tuple[Body, str | 
     """
     if isinstance(raw, bytes):
         arrays, key = _keyed(raw)
-        return read(NPY, arrays, network, labels=True), key
+        return read(NPY, arrays, taken, labels=True), key
     content = parse(raw, "message")
     single = isinstance(content, dict) and "frame" in content
     content = members(content, {"frame", "label", "key"} if single else {"frames", "labels", "key"}, "message")
     if not single:
-        return _several(content, network, at_once.has_booleans(raw.encode())), _key(content.get("key"))
-    frame, label = _single(content, network)
+        return _several(content, taken, at_once.has_booleans(raw.encode())), _key(content.get("key"))
+    frame, label = _single(content, taken)
     return Body(frame[np.newaxis], np.array([label], np.int64)), _key(content.get("key"))
 
 
@@ -100,32 +122,32 @@ def _keyed(raw: bytes) -> tuple[bytes, str | None]:
     return arrays, _key(members(parse(line, "message"), {"key"}, "message").get("key"))
 
 
-def _json(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
+def _json(raw: bytes, taken: Taken, labelled: bool) -> Body:
     content = members(parse(raw, "body"), {"frames", "labels"} if labelled else {"frames"}, "body")
-    return _several(content, network, at_once.has_booleans(raw))
+    return _several(content, taken, at_once.has_booleans(raw))
 
 
-def _several(content: dict[str, Any], network: NetworkConfig, booleans: bool) -> Body:
+def _several(content: dict[str, Any], taken: Taken, booleans: bool) -> Body:
     frames, labels = content.get("frames"), content.get("labels")
     if isinstance(frames, list) and isinstance(labels, list | None) and not booleans:
-        found = at_once.frames(frames, network.inputs)
-        if found is not None and (body := _labelled(found, labels, network)) is not None:
+        found = at_once.frames(frames, taken.inputs)
+        if found is not None and (body := _labelled(found, labels, taken)) is not None:
             return body
     if not isinstance(frames, list):
         raise Problem(422, "shape", f"frames: got {name_of(frames)}, expected a list of frames", place="frames")
-    rows = [_frame(row, network.inputs, f"frames[{index}]") for index, row in enumerate(frames)]
+    rows = [_frame(row, taken.inputs, f"frames[{index}]") for index, row in enumerate(frames)]
     if labels is None:
-        return Body(_stack(rows, network.inputs), None)
+        return Body(_stack(rows, taken.inputs), None)
     if not isinstance(labels, list):
         raise Problem(422, "shape", f"labels: got {name_of(labels)}, expected a list, one label a frame", place="labels")
-    known = [_label(label, network.classes, f"labels[{index}]") for index, label in enumerate(labels)]
-    return Body(_stack(rows, network.inputs), np.array(known, np.int64))
+    known = [label_of(each, taken, f"labels[{index}]") for index, each in enumerate(labels)]
+    return Body(_stack(rows, taken.inputs), np.array(known, np.int64))
 
 
-def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
+def _ndjson(raw: bytes, taken: Taken, labelled: bool) -> Body:
     known = {"frame", "label"} if labelled else {"frame"}
-    found = None if at_once.has_booleans(raw) else at_once.lines(raw, known, network.inputs)
-    if found is not None and (body := _labelled(*found, network)) is not None:
+    found = None if at_once.has_booleans(raw) else at_once.lines(raw, known, taken.inputs)
+    if found is not None and (body := _labelled(*found, taken)) is not None:
         return body
     rows, labels, any_label = [], [], False
     for number, line in enumerate(raw.split(b"\n"), start=1):
@@ -133,26 +155,28 @@ def _ndjson(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
             continue
         place = f"line {number}"
         content = members(parse(line, place), known, place)
-        frame, label = _single(content, network, f"{place}: ")
+        frame, label = _single(content, taken, f"{place}: ")
         rows.append(frame)
         labels.append(label)
         any_label = any_label or "label" in content
-    return Body(_stack(rows, network.inputs), np.array(labels, np.int64) if any_label else None)
+    return Body(_stack(rows, taken.inputs), np.array(labels, np.int64) if any_label else None)
 
 
-def _labelled(frames: NDArray[np.float32], given: list[Any] | None, network: NetworkConfig) -> Body | None:
+def _labelled(frames: NDArray[np.float32], given: list[Any] | None, taken: Taken) -> Body | None:
     """Frames with what is given for their labels, None when something is wrong with that."""
-    labels = None if given is None else at_once.labels(given, network.classes)
+    if given is not None and taken.words:
+        given = [taken.number(each) for each in given]
+    labels = None if given is None else at_once.labels(given, taken.classes)
     return None if labels is None and given is not None else Body(frames, labels)
 
 
-def _single(content: dict[str, Any], network: NetworkConfig, place: str = "") -> tuple[NDArray[np.float32], int]:
-    frame = _frame(content.get("frame"), network.inputs, f"{place}frame")
-    return frame, _label(content.get("label"), network.classes, f"{place}label")
+def _single(content: dict[str, Any], taken: Taken, place: str = "") -> tuple[NDArray[np.float32], int]:
+    frame = _frame(content.get("frame"), taken.inputs, f"{place}frame")
+    return frame, label_of(content.get("label"), taken, f"{place}label")
 
 
-def _npy(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
-    frames, end = _array(raw, 0, "frames", ("n", network.inputs))
+def _npy(raw: bytes, taken: Taken, labelled: bool) -> Body:
+    frames, end = _array(raw, 0, "frames", ("n", taken.inputs))
     if end == len(raw):
         return Body(frames, None)
     labels, end = _array(raw, end, "labels", (len(frames),))
@@ -165,7 +189,7 @@ def _npy(raw: bytes, network: NetworkConfig, labelled: bool) -> Body:
     return Body(frames, labels)
 
 
-READERS: dict[str, Callable[[bytes, NetworkConfig, bool], Body]] = {
+READERS: dict[str, Callable[[bytes, Taken, bool], Body]] = {
     JSON: _json,
     NDJSON: _ndjson,
     "application/jsonl": _ndjson,
@@ -263,14 +287,20 @@ def _frame(values: Any, inputs: int, place: str) -> NDArray[np.float32]:
     raise AssertionError("every number was finite")
 
 
-def _label(value: Any, classes: int, place: str) -> int:
+def label_of(value: Any, taken: Taken, place: str) -> int:
+    """The number of a label that may be a word, or null.
+
+    Raises:
+        Problem: 422 when it is none.
+    """
     if value is None:
         return UNLABELLED
-    if type(value) is not int or not UNLABELLED <= value < classes:
-        got = value if type(value) in (int, float) else name_of(value)
-        detail = f"{place}: got {got}, expected 0 to {classes - 1}, or null for not known"
-        raise Problem(422, "shape", detail, place=place)
-    return value
+    number = taken.number(value)
+    if type(number) is not int or not UNLABELLED <= number < taken.classes:
+        told = type(value) in (int, float) or (taken.words and isinstance(value, str))
+        got = str(value)[:LONGEST] if told else name_of(value)
+        raise Problem(422, "shape", f"{place}: got {got}, expected {taken}, or null for not known", place=place)
+    return number
 
 
 def _key(value: Any) -> str | None:

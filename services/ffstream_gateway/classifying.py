@@ -1,6 +1,8 @@
 """What ``/classify`` answers, in the gateway or in a reader: bytes in, bytes out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -19,11 +21,13 @@ class Question:
         content_type: of the body.
         method: how a label is chosen, None for what suits the network.
         shortlist: labels that one pass picks for both to decide.
+        names: what labels are called, which the answer then says too; None where they are numbers.
     """
 
     content_type: str
     method: str | None
     shortlist: int
+    names: Sequence[str] | None = None
 
 
 def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
@@ -33,13 +37,14 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
         Problem: when the body is not what the network takes.
     """
     try:
-        body = bodies.read(question.content_type, raw, reader.config, labels=False)
+        taken = bodies.Taken(reader.config.inputs, reader.config.classes)
+        body = bodies.read(question.content_type, raw, taken, labels=False)
         method, found = classified(
             reader, body.frames, Method(question.method) if question.method else None, question.shortlist
         )
     except FFStreamError as error:
         raise refuse(error, 1) from error
-    said = {
+    said: dict[str, Any] = {
         "labels": found.labels.numpy(),
         "scores": found.scores.double().numpy(),
         "p_positive": found.p_positive.double().numpy(),
@@ -47,7 +52,14 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
         "seq": reader.seq,
         "status": "cold" if reader.cold else "live",
     }
+    if question.names is not None:
+        said["names"] = [_name(question.names, label) for label in found.labels.tolist()]
     return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _name(names: Sequence[str], label: int) -> str:
+    """What a label is called: by its number when it came later than the names."""
+    return names[label] if label < len(names) else str(label)
 
 
 def classified(reader: Reader, frames: FrameArray, method: Method | None, shortlist: int) -> tuple[Method, Classification]:

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StrictFloat, StrictInt
+from pydantic_core import PydanticCustomError
 
 from ffstream.labels import UNLABELLED
 from ffstream.layer import LayerReport
@@ -37,13 +38,19 @@ class Accepted(BaseModel):
     waiting: Annotated[int, Field(description="accepted frames that are not under way yet")]
 
 
+def _number_or_name(label: Any) -> int | str:
+    if type(label) is str or (type(label) is int and label >= 0):
+        return label
+    raise PydanticCustomError("label", "expected a label from 0 on, or its name")
+
+
 class LateLabel(BaseModel):
     """The label of a frame that came without one."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: Annotated[StrictInt, Field(ge=1, le=2**53, description="the frame's number, from the answer to its feed")]
-    label: Annotated[StrictInt, Field(ge=0, le=2**53)]
+    label: Annotated[int | str, PlainValidator(_number_or_name, int | str), Field(description="or its name, if it has one")]
 
 
 class LateLabels(BaseModel):
@@ -90,6 +97,7 @@ class Classified(BaseModel):
     method: str
     seq: Annotated[int, Field(description="event up to which these weights have learned")]
     status: Annotated[str, Field(description="cold before anything was learned: all labels score the same")]
+    names: Annotated[list[str] | None, Field(description="of the labels, where they have any")] = None
 
 
 class SleepRequest(BaseModel):

@@ -99,7 +99,8 @@ def labels(service: The, late: models.LateLabels, key: Key = None) -> models.Acc
     """
     require_feeding(service)
     digest = hashlib.sha256(b"labels\n" + late.model_dump_json().encode()).hexdigest()
-    ids, given = [each.id for each in late.labels], [each.label for each in late.labels]
+    taken, ids = service.taken, [each.id for each in late.labels]
+    given = [bodies.label_of(each.label, taken, f"labels[{index}]") for index, each in enumerate(late.labels)]
     with refusals(service), traces.part("journal"):
         frames = service.stream.accept_labels(ids, given, limit=service.settings.backlog, key=key, digest=digest)
     return accepted(service, frames)
@@ -124,7 +125,7 @@ async def classify(
     shortlist: Annotated[int, Query(ge=1, description="labels that one pass picks for both to decide")] = 3,
 ) -> Response:
     """Classify frames with the newest published weights. Never learns; answers in every state."""
-    question = Question(content_type, method and method.value, shortlist)
+    question = Question(content_type, method and method.value, shortlist, service.names)
     found = await service.readers.ask(question, raw)
     if found is None:  # written in the thread that has found it: the loop that all others wait for has enough to do
         found = await run_in_threadpool(answer, service.stream.reader, question, raw)

@@ -22,6 +22,7 @@ from ffstream.schedule import Schedule
 from ffstream.stream.events import Barrier, Recorded, Restore
 from ffstream.stream.stream import Stream
 from ffstream_gateway.archiver import Archiver
+from ffstream_gateway.bodies import Taken
 from ffstream_gateway.folder import FolderLock, keep_schedule, open_alphabet, open_names, open_network, open_schedule
 from ffstream_gateway.following import Following
 from ffstream_gateway.readers import Readers
@@ -129,6 +130,12 @@ class Service:
     def accepts(self) -> bool:
         """Whether frames are accepted now."""
         return self.state not in (State.FAILED, State.CLOSING)
+
+    @property
+    def taken(self) -> Taken:
+        """What may be fed now."""
+        config = self.stream.accepts
+        return Taken(config.inputs, config.classes, {name: number for number, name in enumerate(self.names or ())})
 
     @property
     def frames_per_second(self) -> float:

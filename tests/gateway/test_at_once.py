@@ -7,17 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffstream import NetworkConfig
 from ffstream.errors import FFStreamError
 from ffstream_gateway import at_once, bodies
 from ffstream_gateway.problems import Problem
 
-NETWORK = NetworkConfig(inputs=3, classes=4, units=(5,))
+TAKEN = bodies.Taken(inputs=3, classes=4, words={"ash": 0, "1": 2, "late": 4})
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
 NUMBERS = ["0", "-0.0", "1", "0.1", "3.4028234663852886e38", "3.4028235677973366e38", "1e39", "1e400", f"{2**53 + 1}", "9" * 30]
 ODD = ["true", "null", '"1"', "[1]", "{}", "9" * 400]
-LABELS = ["0", "3", "4", "-1", "-2", "null", "true", "1.0", '"1"', "9" * 30, "[]"]
+LABELS = ["0", "3", "4", "-1", "-2", "null", "true", "1.0", '"ash"', '"1"', '"late"', '"elm"', "9" * 30, "[]"]
 
 number = st.sampled_from(NUMBERS * 3 + ODD)
 row = st.one_of(
@@ -35,7 +34,7 @@ single = st.one_of(
 def outcome(kind: str, raw: bytes, labels: bool = True) -> object:
     """The arrays to the bit, or the refusal."""
     try:
-        read = bodies.read(kind, raw, NETWORK, labels=labels)
+        read = bodies.read(kind, raw, TAKEN, labels=labels)
     except Problem as problem:
         return problem.status, problem.kind, problem.detail, problem.place
     except FFStreamError as error:
@@ -67,9 +66,9 @@ def test_lists(rows, labels):
 def test_what_is_right_is_read_in_one_go(monkeypatch):
     monkeypatch.setattr(bodies, "_frame", lambda *_: pytest.fail("read piece by piece"))
     frames = [[0.5, 1, 0], [0.1, 0.2, 0.3]]
-    as_list = json.dumps({"frames": frames, "labels": [None, 3]}).encode()
-    as_lines = b'{"frame": [0.5, 1, 0]}\n\n{"frame": [0.1, 0.2, 0.3], "label": 3}'
+    as_list = json.dumps({"frames": frames, "labels": [None, "1"]}).encode()
+    as_lines = b'{"frame": [0.5, 1, 0]}\n\n{"frame": [0.1, 0.2, 0.3], "label": "1"}'
     for kind, raw in ((JSON, as_list), (NDJSON, as_lines)):
-        read = bodies.read(kind, raw, NETWORK, labels=True)
+        read = bodies.read(kind, raw, TAKEN, labels=True)
         np.testing.assert_array_equal(read.frames, np.array(frames, np.float32))
-        assert read.labels.tolist() == [-1, 3]
+        assert read.labels.tolist() == [-1, 2]

@@ -10,12 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ffstream.alphabet import alphabet
-from ffstream.config import NetworkConfig
 from ffstream.errors import FFStreamError
 from ffstream_gateway import bodies, texts
 from ffstream_gateway.problems import Problem, refuse
 
-NETWORK = NetworkConfig(inputs=4, classes=3, units=(4,), batch=2)
+TAKEN = bodies.Taken(inputs=4, classes=3, words={"a": 1})
 LETTERS = alphabet("letters")
 INPUTS = int(os.environ.get("INPUTS", "1000"))
 """Of all the readers together."""
@@ -79,7 +78,7 @@ def check(body):
     if body is None:
         return
     assert body.frames.ndim == 2
-    assert body.frames.shape[1] == NETWORK.inputs
+    assert body.frames.shape[1] == TAKEN.inputs
     assert body.labels is None or body.labels.ndim == 1
 
 
@@ -89,7 +88,7 @@ def test_bodies(kind):
     @given(mangled(RAWS[kind]) | st.binary(max_size=200), st.booleans())
     @example(b"[" * 100_000, True)
     def tried(raw, labels):
-        check(read_or_refused(lambda: bodies.read(kind, raw, NETWORK, labels=labels)))
+        check(read_or_refused(lambda: bodies.read(kind, raw, TAKEN, labels=labels)))
 
     tried()
 
@@ -97,7 +96,7 @@ def test_bodies(kind):
 @often
 @given(st.one_of(mangled(JSONS).map(lambda raw: raw.decode(errors="replace")), mangled(NPY), mangled(JSONS), st.text()))
 def test_messages(raw):
-    found = read_or_refused(bodies.read_message, raw, NETWORK)
+    found = read_or_refused(bodies.read_message, raw, TAKEN)
     check(found and found[0])
 
 

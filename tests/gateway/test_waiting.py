@@ -7,7 +7,7 @@ from ffstream_gateway.service import Service
 
 
 @pytest.mark.parametrize(
-    ("waiting", "rate", "seconds"), [(1, 0.0, 1), (31, 0.0, 15), (31, 1.0, 15), (200, 10.0, 10), (5, 10.0, 1), (1000, 0.0, 60)]
+    ("waiting", "rate", "seconds"), [(1, 0.0, 5), (1000, 0.0, 5), (31, 1.0, 15), (200, 10.0, 10), (5, 10.0, 1), (1000, 1.0, 60)]
 )
 def test_until_half_of_what_waits_is_learned(gateway, refused, monkeypatch, waiting, rate, seconds):
     monkeypatch.setattr(Service, "frames_per_second", rate)
