@@ -84,18 +84,15 @@ class Ledger:
     def complete(self, runs: Iterable[Run]) -> None:
         """Measure those of the runs that are not in the ledger yet."""
         missing = {key_of(self.settings(run))[0]: run for run in runs if run not in self}
-        running = {self._pool.submit(self.measure, run, self.data): run for run in missing.values()}
+        pool = _pool(self.workers)
+        running = {pool.submit(self.measure, run, self.data): run for run in missing.values()}
         try:
             for done in as_completed(running):
                 self._record(running[done], done.result())
         except BaseException:
-            self._pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
+            _pool.cache_clear()
             raise
-
-    @functools.cached_property
-    def _pool(self) -> ProcessPoolExecutor:
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-        return ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
 
     def _record(self, run: Run, figures: Figures) -> None:
         settings = self.settings(run)
@@ -104,6 +101,13 @@ class Ledger:
         self._note(settings, figures)
         read = ", ".join(f"{reading} {error:.2%}" for reading, error in figures.held_out[-1].items())
         print(f"{run}: held out {read}, {figures.seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+@functools.cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Lasts as long as the program: one that is collected while the program ends makes Python complain of its closed pipe."""
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def key_of(settings: dict[str, Any]) -> tuple[str, list[float]]:
