@@ -75,7 +75,8 @@ def main() -> None:
     ]
     ledger.complete(runs)
 
-    name = f"mnist_recurrent-{given.part}" + ("-reversed" if given.reversed else "")
+    shown = "_".join(dict.fromkeys(map(_network, runs)))
+    name = f"mnist_recurrent-{shown}-{given.part}" + ("-reversed" if given.reversed else "")
     title = f"{given.passes} passes, {given.part}, {given.precision}" + (", sign reversed" if given.reversed else "")
     report(given.results, [(run, ledger[run]) for run in runs], name, title)
     errors = {
