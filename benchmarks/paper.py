@@ -230,13 +230,12 @@ def in_readme(text: str, records: Records) -> str:
 def _draw_figures(axes: Any, records: Records) -> None:
     """Ours as a multiple of the paper's figure, where it gives one."""
     found = [(row, each, row.paper) for row in ROWS if isinstance(row.paper, float) and (each := row.find(records))]
-    axes.barh(
-        [f"{row.section} {row.system}" for row, _, _ in found], [each.value / paper for _, each, paper in found], height=0.4
-    )
-    for place, (_, each, paper) in enumerate(found):
-        axes.annotate(f" {each.value:.2f} beside {paper:.2f}", (each.value / paper, place), va="center", fontsize=8)
+    multiples = [each.value / paper for _, each, paper in found]
+    axes.barh([f"{row.section} {row.system}" for row, _, _ in found], multiples, height=0.4)
+    for place, (multiple, (_, each, paper)) in enumerate(zip(multiples, found, strict=True)):
+        axes.annotate(f" {each.value:.2f} beside {paper:.2f}", (multiple, place), va="center", fontsize=8)
     axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set(xlabel="our error, as a multiple of the paper's", xlim=(0, 1.5))
+    axes.set(xlabel="our error, as a multiple of the paper's", xlim=(0, 1.3 * max([1.0, *multiples])))
     axes.grid(alpha=0.3, axis="x")
 
 
