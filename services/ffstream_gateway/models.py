@@ -39,7 +39,7 @@ class Accepted(BaseModel):
 
 
 def _number_or_name(label: Any) -> int | str:
-    if type(label) is str or (type(label) is int and label >= 0):
+    if type(label) is str or (type(label) is int and 0 <= label <= 2**53):
         return label
     raise PydanticCustomError("label", "expected a label from 0 on, or its name")
 

@@ -98,6 +98,7 @@ class Service:
             network = open_network(settings)
             self.alphabet = open_alphabet(settings, network)
             self.names = open_names(settings)
+            self._words = {name: number for number, name in enumerate(self.names or ())}
             self.archiver = Archiver(settings.archive, network, settings) if settings.archive is not None else None
             self.stream = _open_stream(settings, network, self.following, self._starting)
         except BaseException:
@@ -135,7 +136,7 @@ class Service:
     def taken(self) -> Taken:
         """What may be fed now."""
         config = self.stream.accepts
-        return Taken(config.inputs, config.classes, {name: number for number, name in enumerate(self.names or ())})
+        return Taken(config.inputs, config.classes, self._words)
 
     @property
     def frames_per_second(self) -> float:
