@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.passes import draw_curve, draw_target, open_ledger, pass_options
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
-from ffstream import UNSUPERVISED, Field, FieldsConfig
+from ffstream import UNSUPERVISED, UNSUPERVISED_READOUT, Field, FieldsConfig
 
 TARGET = 1.16
 """Test error in percent (the paper's, after 60 epochs)."""
@@ -28,6 +28,7 @@ CONSTANTS = {
     "goodness": UNSUPERVISED.goodness,
     "sharpness": UNSUPERVISED.sharpness,
     "rate": UNSUPERVISED.rate,
+    "readout": {"smoothing": UNSUPERVISED_READOUT.smoothing},
     "fields": FIELDS.to_dict(),
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.passes import draw_curve, draw_target, open_ledger, precise_options
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
-from ffstream import UNSUPERVISED
+from ffstream import UNSUPERVISED, UNSUPERVISED_READOUT
 
 TARGET = 1.37
 """Test error in percent with all labels (the paper's: 2000 units a layer, 100 epochs, a softmax on the last three layers)."""
@@ -30,6 +30,7 @@ CONSTANTS = {
     "goodness": UNSUPERVISED.goodness,
     "sharpness": UNSUPERVISED.sharpness,
     "rate": UNSUPERVISED.rate,
+    "readout": {"smoothing": UNSUPERVISED_READOUT.smoothing},
 }
 
 READING = "one_pass"

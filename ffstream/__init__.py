@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ffstream.classify import Classification, Method, Reader
-    from ffstream.config import ADAM, PLAIN, RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig, ReadoutConfig
+    from ffstream.config import NetworkConfig
     from ffstream.errors import FFStreamError
     from ffstream.fields import Field, FieldsConfig
     from ffstream.layer import Layer, LayerReport
+    from ffstream.layer_config import ADAM, PLAIN, RECURRENT, UNSUPERVISED, UNSUPERVISED_READOUT, LayerConfig, ReadoutConfig
     from ffstream.network import Network
     from ffstream.polarity import Phase, Polarity
     from ffstream.prequential import Prequential
@@ -26,6 +27,7 @@ __all__ = [
     "PLAIN",
     "RECURRENT",
     "UNSUPERVISED",
+    "UNSUPERVISED_READOUT",
     "Classification",
     "FFStreamError",
     "Field",
@@ -48,10 +50,19 @@ __all__ = [
 
 _HOMES = {
     "ffstream.classify": ("Classification", "Method", "Reader"),
-    "ffstream.config": ("ADAM", "PLAIN", "RECURRENT", "UNSUPERVISED", "LayerConfig", "NetworkConfig", "ReadoutConfig"),
+    "ffstream.config": ("NetworkConfig",),
     "ffstream.errors": ("FFStreamError",),
     "ffstream.fields": ("Field", "FieldsConfig"),
     "ffstream.layer": ("Layer", "LayerReport"),
+    "ffstream.layer_config": (
+        "ADAM",
+        "PLAIN",
+        "RECURRENT",
+        "UNSUPERVISED",
+        "UNSUPERVISED_READOUT",
+        "LayerConfig",
+        "ReadoutConfig",
+    ),
     "ffstream.network": ("Network",),
     "ffstream.polarity": ("Phase", "Polarity"),
     "ffstream.prequential": ("Prequential",),

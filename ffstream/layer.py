@@ -12,8 +12,8 @@ from torch.nn.functional import softplus
 
 from ffstream.activation import ACTIVATIONS, Activation
 from ffstream.blocks import by_block, dealt
-from ffstream.config import LayerConfig
 from ffstream.goodness import GOODNESS
+from ffstream.layer_config import LayerConfig
 from ffstream.polarity import Polarity
 from ffstream.rules import make_rule
 from ffstream.wiring import Wiring

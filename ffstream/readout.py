@@ -9,7 +9,7 @@ layer wait for the last. Here each layer owns a slice that learns on what the sl
 import torch
 from torch import Tensor
 
-from ffstream.config import ReadoutConfig
+from ffstream.layer_config import ReadoutConfig
 from ffstream.moment import Moment
 
 REFRESH_AT = frozenset({1, 2, 3, 5, 8, 12, 17, 23, 30, 40})
@@ -21,7 +21,7 @@ class ReadoutSlice:
     """One layer's share of the readout.
 
         z_l = z_(l-1) + h R'
-        R <- R + step (told - softmax(z_l))' (h P) / batch
+        R <- R + step ((1 - smoothing) told + smoothing / classes - softmax(z_l))' (h P) / batch
         P = (C + damping mean(diag C) I)^-1,    C = EMA(h' h / batch)
 
     with ``step = rate max(floor, 1 / (1 + updates / horizon))``. The curvature of the slice's own inputs makes the
@@ -57,7 +57,8 @@ class ReadoutSlice:
             self._refresh()
         updates = float(self.moment.updates)
         step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon))
-        wrong = told - logits.softmax(dim=1)
+        smooth = told + self.config.smoothing * (1 / self.classes - told)
+        wrong = smooth - logits.softmax(dim=1)
         self.weights.addmm_(wrong.t() @ h, self.inverse, alpha=step / len(h))
 
     def forget(self) -> None:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ffstream import sweep
-from ffstream.config import LayerConfig
 from ffstream.curvature import Curvature
+from ffstream.layer_config import LayerConfig
 from ffstream.polarity import Polarity
 from ffstream.sketch import Sketch
 from ffstream.spectrum import SpectrumClip

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ffstream.config import LayerConfig, NetworkConfig, ReadoutConfig
+from ffstream.config import NetworkConfig
+from ffstream.layer_config import LayerConfig, ReadoutConfig
 
 CONTEXT = 10
 """Symbols in a window (the paper's)."""

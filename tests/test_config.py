@@ -20,6 +20,7 @@ FULL = NetworkConfig(
     readout=ReadoutConfig(rate=1.0),
 )
 TABLE = dataclasses.replace(FULL, standardize=True)
+SMOOTH = dataclasses.replace(FULL, readout=ReadoutConfig(smoothing=0.3))
 RECALLING = dataclasses.replace(FULL, encoding="symbols", fast_weights=FastWeights(context=2, orders=(1, 2)))
 
 
@@ -29,10 +30,11 @@ def test_a_network_of_numbers_does_not_mention_symbols():
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
     assert not {"standardize", "average_span", "certainty", "fields", "fast_weights"} & FULL.to_dict().keys()
     assert not {"activation", "blocks"} & FULL.to_dict()["layer"].keys()
+    assert "smoothing" not in FULL.to_dict()["readout"]
 
 
 @pytest.mark.parametrize(
-    "config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE, RECALLING]
+    "config", [FULL, NetworkConfig(inputs=1, classes=2), NetworkConfig(3, 256, encoding="symbols"), TABLE, SMOOTH, RECALLING]
 )
 def test_round_trip_through_json(config):
     again = NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict())))
@@ -89,6 +91,12 @@ def test_the_digest_sees_every_constant_of_a_layer(name):
     assert dataclasses.replace(FULL, layer=dataclasses.replace(PLAIN, **{name: other})).digest() != FULL.digest()
 
 
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ReadoutConfig)])
+def test_the_digest_sees_every_constant_of_a_readout(name):
+    other = getattr(FULL.readout, name) / 2 + 1 / 3
+    assert dataclasses.replace(FULL, readout=dataclasses.replace(FULL.readout, **{name: other})).digest() != FULL.digest()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -141,6 +149,12 @@ def test_auto_becomes_the_precision_that_the_processor_multiplies_fastest(monkey
 def test_layers_that_cannot_work(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         LayerConfig(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"damping": float("inf")}, {"smoothing": 1.0}, {"smoothing": -0.1}])
+def test_readouts_that_cannot_work(wrong):
+    with pytest.raises(ConfigError, match=f"readout {next(iter(wrong))}"):
+        ReadoutConfig(**wrong)
 
 
 @pytest.mark.parametrize(

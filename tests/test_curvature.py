@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ffstream.config import LayerConfig
 from ffstream.curvature import LEVERAGE, Curvature
+from ffstream.layer_config import LayerConfig
 from ffstream.polarity import Polarity
 from ffstream.rules import LONG_DAMPING, CurvatureRule
 

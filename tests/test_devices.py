@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ffstream import ADAM, PLAIN, UNSUPERVISED, LayerConfig, Schedule, Stream
+from ffstream import ADAM, PLAIN, UNSUPERVISED, UNSUPERVISED_READOUT, LayerConfig, Schedule, Stream
 from ffstream.boxes import BoxConfig
 from ffstream.checks.script import Fail, Feed, Forget, GoBack, Reopen, Rest, Save, play, sample
 from ffstream.classify import Method
@@ -28,7 +28,7 @@ KINDS = {
     "activities": replace(NETWORK, layer=LayerConfig(goodness="negative_mean_of_activities", weight_cost=0.01)),
     "local": LOCAL,
     "convolutional": CONVOLUTIONAL,
-    "unlabelled": replace(NETWORK, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
+    "unlabelled": replace(NETWORK, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED, readout=UNSUPERVISED_READOUT),
     "table": TABLE,
     "soft": replace(NETWORK, soft_labels=True),
     "symbols": SEQUENCE,

@@ -10,6 +10,7 @@ from ffstream import (
     ADAM,
     PLAIN,
     UNSUPERVISED,
+    UNSUPERVISED_READOUT,
     Field,
     FieldsConfig,
     Layer,
@@ -128,7 +129,7 @@ GROWING = {
     "one layer": replace(NETWORK, units=(30,)),
     "wide frames": replace(TWO, inputs=70),
     "a table": replace(TWO, standardize=True),
-    "hybrid frames": replace(TWO, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED),
+    "hybrid frames": replace(TWO, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED, readout=UNSUPERVISED_READOUT),
     "recurrent": RECURRENT,
     "recurrent, one layer": replace(RECURRENT, units=(20,)),
 }

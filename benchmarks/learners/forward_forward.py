@@ -8,7 +8,19 @@ import numpy as np
 import torch
 
 from benchmarks.learners import Constants, Frames, Labels, Shape
-from ffstream import ADAM, PLAIN, Field, FieldsConfig, LayerConfig, Method, NetworkConfig, Schedule, Stream, VideoConfig
+from ffstream import (
+    ADAM,
+    PLAIN,
+    Field,
+    FieldsConfig,
+    LayerConfig,
+    Method,
+    NetworkConfig,
+    ReadoutConfig,
+    Schedule,
+    Stream,
+    VideoConfig,
+)
 from ffstream.drift import DriftConfig
 from ffstream.network import Network
 
@@ -38,6 +50,7 @@ OWN = (
     "methods",
     "box",
     "hardware",
+    "readout",
 )
 """Constants of a run that are not fields of the layer's configuration."""
 
@@ -101,14 +114,14 @@ def make(shape: Shape, inputs: int, classes: int, updates: int) -> ForwardForwar
 
 def network_config(constants: Constants, shape: Shape, inputs: int, classes: int) -> NetworkConfig:
     """Defaults of the library; ``constants`` may name a ``rule``, fields of its :class:`LayerConfig` that differ, a
-    ``label_strength``, ``negatives``, an ``average_span``, and the settings of a ``video`` network and of ``fields``.
+    ``label_strength``, ``negatives``, an ``average_span``, and the settings of a ``readout``, a ``video`` and ``fields``.
     """
     layer = layer_config(constants)
     chosen = {name: constants[name] for name in ("label_strength", "negatives", "average_span") if name in constants}
+    readout = ReadoutConfig(**constants.get("readout", {}))
     video, fields = video_config(constants), fields_config(constants)
-    return NetworkConfig(
-        inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, layer=layer, video=video, fields=fields, **chosen
-    )
+    parts: dict[str, Any] = {"layer": layer, "readout": readout, "video": video, "fields": fields}
+    return NetworkConfig(inputs, classes, shape.units, batch=shape.batch, seed=shape.seed, **parts, **chosen)
 
 
 def video_config(constants: Constants) -> VideoConfig | None:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffstream.classify import Method, Reader
-from ffstream.config import LayerConfig, NetworkConfig
+from ffstream.config import NetworkConfig
 from ffstream.frames import check_frames, to_tensor
+from ffstream.layer_config import LayerConfig
 from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.polarity import Polarity

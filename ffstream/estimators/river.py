@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from ffstream.config import LayerConfig
 from ffstream.errors import ShapeError
 from ffstream.estimators.learner import BATCH, UNITS, Learner
+from ffstream.layer_config import LayerConfig
 
 if TYPE_CHECKING:
     import pandas as pd

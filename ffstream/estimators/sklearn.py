@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ffstream.config import LayerConfig
 from ffstream.estimators.learner import BATCH, UNITS, Learner
+from ffstream.layer_config import LayerConfig
 
 
 class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -8,9 +8,10 @@ from typing import Any
 
 from ffstream import tables
 from ffstream.alphabet import TOKENS, Alphabet, alphabet
-from ffstream.config import RECURRENT, UNSUPERVISED, LayerConfig, NetworkConfig
+from ffstream.config import NetworkConfig
 from ffstream.datasets import load
 from ffstream.errors import ConfigError
+from ffstream.layer_config import RECURRENT, UNSUPERVISED, UNSUPERVISED_READOUT, LayerConfig
 from ffstream.precision import AUTO
 from ffstream.schedule import Schedule
 from ffstream.sequence import LAYER, sequence_network
@@ -107,7 +108,7 @@ def _network(
         return sequence_network(classes, inputs, layer=replace(LAYER, precision=precision), **shape)
     if task == "unsupervised":
         layer = replace(UNSUPERVISED, precision=precision)
-        return NetworkConfig(inputs, classes, **shape, layer=layer, negatives="hybrid_frames")
+        return NetworkConfig(inputs, classes, **shape, layer=layer, readout=UNSUPERVISED_READOUT, negatives="hybrid_frames")
     if ticks is None and clip == 1:
         return NetworkConfig(inputs, classes, **shape, layer=LayerConfig(precision=precision))
     steps = ticks or clip
