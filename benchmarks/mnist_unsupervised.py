@@ -31,6 +31,7 @@ CONSTANTS = {
     "sharpness": UNSUPERVISED.sharpness,
     "rate": UNSUPERVISED.rate,
     "readout": {"smoothing": UNSUPERVISED_READOUT.smoothing},
+    "average_span": 2000,
 }
 
 READING = "one_pass"

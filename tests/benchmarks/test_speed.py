@@ -14,10 +14,10 @@ from benchmarks.soak import growth as soaked
 from benchmarks.throughput import BATCH, CORES, PHASE, compare, frames_of, one_a_core, port, steps, stream
 from benchmarks.turns import Turn, interleaved, ratio
 from ffstream import NetworkConfig, Schedule, Stream
-from ffstream.config import PRECISIONS
 from ffstream.datasets import load
 from ffstream.frames import to_tensor
 from ffstream.polarity import Polarity
+from ffstream.precision import PRECISIONS
 
 DIGITS = load("digits")
 X, Y = to_tensor(DIGITS.x), torch.from_numpy(DIGITS.y)
