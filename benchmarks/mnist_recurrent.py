@@ -27,7 +27,6 @@ CONSTANTS = {
     "directions": 16,
     "damping": 0.3,
     "label_strength": 1.5,
-    "average_span": 1000,
     "video": VIDEO,
 }
 REVERSED = {"goodness": "negative_mean_of_squares"}
