@@ -282,7 +282,7 @@ class Clips:
 class Seen:
     """What the pictures of a clip up to this ``tick`` look most like, and the ``scores`` [classes] of all labels.
 
-    ``accepted`` is there when the clip was over and is to be learned.
+    ``name`` is the label's, where it has any; ``accepted`` is there when the clip was over and is to be learned.
     """
 
     tick: int
@@ -291,6 +291,7 @@ class Seen:
     seq: int
     status: str
     accepted: Accepted | None = None
+    name: str | None = None
 
 
 def read(raw: bytes | str, kind: type[A]) -> A:

@@ -42,12 +42,12 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def see(self, picture: ArrayLike, label: int | None = None, learn: bool = False) -> Seen:
+    def see(self, picture: ArrayLike, label: int | str | None = None, learn: bool = False) -> Seen:
         """Show the next picture of a clip.
 
         Args:
             picture: [pixels], ``uint8`` or floating point.
-            label: what is to be seen, if it is known.
+            label: what is to be seen, by number or name, if it is known.
             learn: whether the clip is to be learned, with the label that was said last; for its last picture.
 
         Raises:
@@ -81,12 +81,12 @@ class AsyncWatcher:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def see(self, picture: ArrayLike, label: int | None = None, learn: bool = False) -> Seen:
+    async def see(self, picture: ArrayLike, label: int | str | None = None, learn: bool = False) -> Seen:
         """As :meth:`Watcher.see`."""
         with named(self._line):
             await self._socket.send(_message(picture, label, learn))
             return understood(await asyncio.wait_for(self._socket.recv(), self._line.timeout), Seen)
 
 
-def _message(picture: ArrayLike, label: int | None, learn: bool) -> str:
+def _message(picture: ArrayLike, label: int | str | None, learn: bool) -> str:
     return msgspec.json.encode({"picture": numbers(picture), "label": label, "learn": learn}).decode()

@@ -18,6 +18,7 @@ from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream_gateway.accepting import accept_frames, require_feeding
 from ffstream_gateway.access import Access
+from ffstream_gateway.classifying import name_of
 from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
@@ -30,10 +31,11 @@ async def watch(socket: WebSocket) -> None:
     """Watch clips, picture after picture.
 
     The service begins with ``{"pixels": n, "clip": n}``. Every message is ``{"picture": [...]}``, which may say what is to be
-    seen, ``"label": 3``. It is answered with the ``tick``, the ``label`` that the pictures of the clip so far look most like,
-    and the ``scores`` of all. The last picture of a clip may ask to ``"learn": true``, which takes a key that may feed: then
-    the clip is journaled with the label that was said last, and its answer has what ``POST /feed`` answers as ``accepted``. A
-    message that cannot be read is answered with a problem, and the clip goes on without it.
+    seen, ``"label": 3``, or its name where labels have any. It is answered with the ``tick``, the ``label`` that the pictures
+    of the clip so far look most like, its ``name`` if it has one, and the ``scores`` of all. The last picture of a clip may ask
+    to ``"learn": true``, which takes a key that may feed: then the clip is journaled with the label that was said last, and its
+    answer has what ``POST /feed`` answers as ``accepted``. A message that cannot be read is answered with a problem, and the
+    clip goes on without it.
 
     Closes with 1008 when the network does not take clips.
     """
@@ -107,6 +109,8 @@ class Showing:
             "seq": self._reader.seq,
             "status": "cold" if self._reader.cold else "live",
         }
+        if self._service.names is not None:
+            answer["name"] = name_of(self._service.names, answer["label"])
         if learn and len(self._seen) == self._length:
             require_feeding(self._service)
             clip, said = np.concatenate(self._seen)[None], np.array([self._label])
@@ -121,9 +125,10 @@ class Showing:
             raise ShapeError(f"message: not JSON: {error}") from error
         if not isinstance(message, dict) or "picture" not in message:
             raise ShapeError('message: expected {"picture": [...]}')
-        label, learn = message.get("label"), message.get("learn", False)
-        if not (label is None or (type(label) is int and 0 <= label < self._config.classes)):
-            raise ShapeError(f"label: got {label!r}, expected 0 to {self._config.classes - 1}, or null")
+        taken = self._service.taken
+        label, learn = taken.number(message.get("label")), message.get("learn", False)
+        if not (label is None or (type(label) is int and 0 <= label < taken.classes)):
+            raise ShapeError(f"label: got {label!r}, expected {taken}, or null")
         if type(learn) is not bool:
             raise ShapeError(f"learn: got {learn!r}, expected true or false")
         return check_frames([message["picture"]], self._config.pixels), label, learn

@@ -64,6 +64,17 @@ def test_what_is_fed_and_classified_as_json(ask, client):
     )
 
 
+def test_labels_that_have_names_are_classified_by_name(ffstream, tmp_path):
+    table = tmp_path / "trees.csv"
+    table.write_text("height,girth,kind\n" + 20 * "1,2,oak\n3,4,ash\n")
+    with Child(["--chain", "in-process", "--units", "20", "--like", str(table)]) as child, Client(child.url()) as client:
+        client.ready(60)
+        run = ffstream("classify", table, "--json", "--url", client.url)
+        assert run.wait() == 0, run.complained
+    found = json.loads(run.said)
+    assert found["names"] == [["ash", "oak"][label] for label in found["labels"]]
+
+
 def test_in_order_frames_come_as_the_data_set_has_them(ask, client):
     before = client.status().accepted
     ask("feed", "digits", "--limit", 12, "--in-order")

@@ -97,6 +97,18 @@ def test_a_clip_of_unknown_content(gateway):
     assert app.get(f"/frames/{number}")["label"] is None
 
 
+def test_what_is_to_be_seen_is_said_by_name(gateway, tmp_path):
+    path = tmp_path / "trees.csv"
+    path.write_text("a,b,c,d,kind\n" + 5 * "1,0,0,1,oak\n0,1,1,0,ash\n")
+    app = gateway.open(like=str(path), clip=3, batch=4, standardize=False)
+    with watching(app) as show:
+        answers = [show(picture=[0, 1, 1, 0], label="oak", learn=tick == 2) for tick in range(3)]
+        assert {answer["name"] for answer in answers} <= {"ash", "oak"}
+        assert show(picture=[0, 1, 1, 0], label="elm")["detail"] == "label: got 'elm', expected ash, oak, or 0 to 1, or null"
+    app.settle()
+    assert app.get(f"/frames/{answers[2]['accepted']['first']}")["label"] == 1
+
+
 @pytest.mark.parametrize("shape", [{}, {"ticks": 3}])
 def test_networks_without_clips_watch_none(gateway, shape):
     app = gateway.open(**(SHAPE | {"clip": 1} | shape))

@@ -46,6 +46,8 @@ def classify(
         "status": chunks[-1].status,
         "labels": labels,
     }
+    if chunks[0].names is not None:
+        answer["names"] = [name for each in chunks for name in each.names or ()]
     say(answer, as_json, [f"{percent(accuracy)} of {len(labels)} held-out frames right"])
 
 
