@@ -211,7 +211,10 @@ class Stream(Flow):
         return self.archive.whole()
 
     def classify(self, frames: Any, method: Method = Method.GOODNESS, shortlist: int = 3) -> Classification:
-        """Classify frames [n, inputs] with the weights as they are after everything fed; never learns.
+        """Classify frames [n, inputs] once everything fed is learned; never learns.
+
+        What is read are running averages of the weights, which step at every fourth update (:mod:`ffstream.average`): the last
+        three updates of a stream that rests are not in them yet.
 
         Raises:
             ShapeError: when frames are not what the network takes.
