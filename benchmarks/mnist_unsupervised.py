@@ -3,9 +3,8 @@
 ``python -m benchmarks.mnist_unsupervised --data FOLDER`` (or ``make bench-mnist-unsupervised``). No layer sees a label: wake
 brings the frames as they are, sleep pairs of them mixed by masks of large regions. The readout learns from whatever labels
 come: from all, and, for the curve of label efficiency, from 10, 100 and 1,000. As the same frames come again and again, what is
-read is averaged over more updates than a stream that may drift could afford, and the readout is damped more than one that sees
-each of them once: it goes on getting better for longer. Every constant was chosen on the last 10,000 training images. A run
-takes long: it leaves a checkpoint after every pass and goes on from it.
+read is averaged over more updates than a stream that may drift could afford. Every constant was chosen on the last 10,000
+training images. A run takes long: it leaves a checkpoint after every pass and goes on from it.
 """
 
 from pathlib import Path
@@ -32,7 +31,7 @@ CONSTANTS = {
     "goodness": UNSUPERVISED.goodness,
     "sharpness": UNSUPERVISED.sharpness,
     "rate": UNSUPERVISED.rate,
-    "readout": {"smoothing": UNSUPERVISED_READOUT.smoothing, "damping": 3.0},
+    "readout": {"smoothing": UNSUPERVISED_READOUT.smoothing, "joint": True},
     "average_span": 2000,
 }
 

@@ -59,6 +59,7 @@ class Ascent:
         self.stages = stages
         moments = stages[0].moments if stages else None
         self.views = views_of(config, moments)
+        self._joint = config.readout.joint
         self._looks = 1 if config.box is None else config.box.looks
         self._ports = [port_below(config, index, stage.box) for index, stage in enumerate(stages)]
         self._goodness = GOODNESS[config.layer.goodness]
@@ -67,9 +68,15 @@ class Ascent:
     def neutral(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """With the neutral label: the readout's logits [batch, classes], and the goodness of every layer [batch, depth]."""
         logits, by_layer = torch.zeros(len(frames), self.views.classes), torch.zeros(len(frames), len(self.stages))
+        carried = []
         for index, (goodness, h) in enumerate(self.passed(self.views.neutral(frames))):
             by_layer[:, index] = goodness
-            logits = correct(self.stages[index].readout, h, logits)
+            if self._joint:
+                carried.append(h)
+            else:
+                logits = correct(self.stages[index].readout, h, logits)
+        if carried:
+            logits = correct(self.stages[-1].readout, torch.cat(carried, dim=1), logits)
         return logits, by_layer
 
     def goodness(self, frames: Tensor, labels: Tensor) -> Tensor:

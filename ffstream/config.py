@@ -159,6 +159,8 @@ class NetworkConfig:
         for name in ("standardize", "box", "hardware", "soft_labels"):
             if getattr(self, name) != USUAL[name]:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, which a recurrent network does not have")
+        if self.readout.joint:
+            raise ConfigError("readout joint: a recurrent network has a slice beside each layer")
 
     def _check_encoding(self) -> None:
         if self.encoding not in ENCODINGS:
@@ -224,6 +226,12 @@ class NetworkConfig:
         if self.fast_weights is not None:
             return self.fast_weights.width(self.classes)
         return width(self.inputs) if self.standardize else self.pixels * (self.symbols or 1)
+
+    def read_beside(self, index: int) -> tuple[int, ...]:
+        """Widths of the layers whose activities the readout beside layer ``index`` reads."""
+        if not self.readout.joint:
+            return (self.units[index],)
+        return self.units if index == self.depth - 1 else ()
 
     def layer_inputs(self, index: int) -> int:
         """Numbers that layer ``index`` receives from all its sources."""

@@ -66,6 +66,8 @@ def check_learn(learn: str, config: NetworkConfig, labels: LabelArray) -> bool:
         raise ConfigError("learn: an exact step is for dense layers of rectified units that decide together")
     if config.box is not None or config.hardware is not None or config.soft_labels:
         raise ConfigError("learn: an exact step needs layers that see just what those below hand on, and one label")
+    if config.readout.joint:
+        raise ConfigError("learn: an exact step gives every layer a part of what a label's logit lacks, not a joint readout")
     if (labels == UNLABELLED).any():
         raise ShapeError(f"labels[{int((labels == UNLABELLED).argmax())}]: not known, but exact learning needs every label")
     return True

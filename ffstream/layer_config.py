@@ -19,7 +19,7 @@ RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
 
 USUAL_OF_LAYERS: dict[str, Any] = {"activation": "relu", "blocks": 1}
-USUAL_OF_READOUTS: dict[str, Any] = {"smoothing": 0.0}
+USUAL_OF_READOUTS: dict[str, Any] = {"smoothing": 0.0, "joint": False}
 """Settings that came later than the first snapshots, as those were made: plain data does not mention them."""
 
 
@@ -143,7 +143,7 @@ class ReadoutConfig:
     """Constants of the readout slices (see ``readout``).
 
     The step is ``rate * max(floor, 1 / (1 + updates / horizon))``; ``smoothing`` is the share of what is told that goes to all
-    labels alike.
+    labels alike; a ``joint`` readout is one softmax of all layers' activities, not a slice beside each.
     """
 
     rate: float = 2.0
@@ -151,6 +151,7 @@ class ReadoutConfig:
     horizon: float = 30.0
     damping: float = 1.0
     smoothing: float = 0.0
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:

@@ -51,7 +51,8 @@ class Message:
     readouts of the moment have it for the next one to correct, and ``prediction`` [batch, classes], as the averaged readouts
     have it. ``labels`` and ``ids`` [batch] are those of the frames; ``reports`` has one entry for every layer passed that
     learned. Rows and logits of an ``exact`` message are those of :func:`ffstream.exact.enter`. ``told`` [batch, classes] is
-    what frames with soft labels say of them (:mod:`ffstream.soft`).
+    what frames with soft labels say of them (:mod:`ffstream.soft`); ``carried`` [batch, units] is what the layers passed made
+    of the neutral views, one after another, for a joint readout.
     """
 
     position: Position
@@ -65,13 +66,15 @@ class Message:
     reports: tuple[LayerReport, ...] = field(default=())
     exact: bool = False
     told: Tensor | None = None
+    carried: Tensor | None = None
 
     def to(self, device: torch.device) -> "Message":
         """The same with what is computed with on a device; labels and what is told of them stay in host memory."""
         if self.activity.device == device:
             return self
         activity, logits, prediction = (each.to(device) for each in (self.activity, self.logits, self.prediction))
-        return replace(self, activity=activity, logits=logits, prediction=prediction)
+        carried = None if self.carried is None else self.carried.to(device)
+        return replace(self, activity=activity, logits=logits, prediction=prediction, carried=carried)
 
     @property
     def known(self) -> Tensor:

@@ -31,7 +31,8 @@ from ffstream.wiring import wiring_of
 
 class StageWeights(NamedTuple):
     """What classifying needs of a stage, in host memory: ``layer`` [units, inputs + 1] (of local receptive fields [blocks,
-    units, width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units].
+    units, width + 1], see :mod:`ffstream.wiring`) and ``readout`` [classes, units]:
+    [classes, 0] below one that is joint, which has the units of all layers.
 
     ``moments`` [2, inputs] are those of the frames, in the first stage of a network that standardizes them; ``box`` the
     weights that a box below the layer has.
@@ -71,7 +72,7 @@ class Stage:
         activation, wiring = activation_of(config, index), wiring_of(config, index)
         self.layer = Layer(inputs, units, config.layer, seed=seed, activation=activation, wiring=wiring)
         self.port = port_below(config, index)
-        self.readout = ReadoutSlice(config.units[index], config.classes, config.readout, format=config.layer.format)
+        self.readout = ReadoutSlice(config.read_beside(index), config.classes, config.readout, format=config.layer.format)
         self.average = Average({"layer": self.layer.weights, "readout": self.readout.weights}, config.average_span)
         sees_labels = index == 0 and config.video is None
         self.scales = Scales(config.inputs) if config.standardize and index == 0 else None
@@ -141,13 +142,21 @@ class Stage:
             reports += (self.layer.learn(x[:taught], activities[:taught], message.polarity, taught / self.config.batch),)
         message = replace(message, activity=handed_on, reports=reports)
         if message.polarity is Polarity.POSITIVE:
-            message = self.read(handed_on[-len(message.labels) :].float(), message)
+            message = self.read(handed_on[-len(message.labels) :], message)
         if taught:
             self.average.follow(taught / self.config.batch)
         return message
 
     def read(self, neutral: Tensor, message: Message) -> Message:
-        """Correct the logits, which the slice learns from, and the prediction, which the averaged slices make."""
+        """Correct the logits, which the slice learns from, and the prediction, which the averaged slices make; or let the
+        activities ``neutral`` [batch, units] travel on to a joint readout.
+        """
+        if self.config.readout.joint:
+            neutral = neutral if message.carried is None else torch.cat([message.carried, neutral], dim=1)
+            if not self.readout.widths:
+                return replace(message, carried=neutral)
+            message = replace(message, carried=None)
+        neutral = neutral.float()
         logits = self.readout.correct(neutral, message.logits)
         prediction = correct(self.average.mean["readout"], neutral, message.prediction)
         known = message.known

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from ffstream import PLAIN, Field, FieldsConfig, LayerConfig, NetworkConfig, VideoConfig
+from ffstream import PLAIN, Field, FieldsConfig, LayerConfig, NetworkConfig, ReadoutConfig, VideoConfig
 
 NETWORK = NetworkConfig(inputs=12, classes=4, units=(30, 20, 10), batch=10, memory=150)
 TABLE = replace(NETWORK, standardize=True)
+JOINT = replace(NETWORK, readout=ReadoutConfig(joint=True))
 SEQUENCE = replace(NETWORK, inputs=5, encoding="symbols", negatives="generated_symbols")
 
 FIELDS = FieldsConfig(4, 1, (Field(4, 4, 3, tile=2), Field(3, 6, 2)))

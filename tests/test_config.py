@@ -20,7 +20,7 @@ FULL = NetworkConfig(
     readout=ReadoutConfig(rate=1.0),
 )
 TABLE = dataclasses.replace(FULL, standardize=True)
-SMOOTH = dataclasses.replace(FULL, readout=ReadoutConfig(smoothing=0.3))
+SMOOTH = dataclasses.replace(FULL, readout=ReadoutConfig(smoothing=0.3, joint=True))
 RECALLING = dataclasses.replace(FULL, encoding="symbols", fast_weights=FastWeights(context=2, orders=(1, 2)))
 
 
@@ -30,7 +30,7 @@ def test_a_network_of_numbers_does_not_mention_symbols():
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
     assert not {"standardize", "average_span", "certainty", "fields", "fast_weights"} & FULL.to_dict().keys()
     assert not {"activation", "blocks"} & FULL.to_dict()["layer"].keys()
-    assert "smoothing" not in FULL.to_dict()["readout"]
+    assert not {"smoothing", "joint"} & FULL.to_dict()["readout"].keys()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,7 @@ def test_the_digest_sees_every_constant_of_a_readout(name):
         ({"encoding": "symbols", "classes": 257}, "at most 256 kinds"),
         ({"encoding": "symbols", "standardize": True}, "standardize: numbers have a scale"),
         ({"video": VideoConfig(), "standardize": True}, "standardize: got True, which a recurrent network"),
+        ({"video": VideoConfig(), "readout": ReadoutConfig(joint=True)}, "readout joint: a recurrent network"),
         ({"layer": LayerConfig(blocks=5)}, "blocks: got 5, but a layer has 4 units"),
         ({"fast_weights": FastWeights(1, (1,))}, "fast_weights: got 3 numbers"),
         ({"encoding": "symbols", "fast_weights": FastWeights(4)}, "fast_weights: got 3 symbols, expected at least 4 symbols"),

@@ -16,7 +16,7 @@ from ffstream.errors import ConfigError
 from ffstream.fast_weights import FastWeights
 from ffstream.growth import grown
 from ffstream.stage import Stage
-from tests.networks import CLIPS, CONVOLUTIONAL, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
+from tests.networks import CLIPS, CONVOLUTIONAL, JOINT, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
 from tests.pretended import gpus, place
 
 KINDS = {
@@ -29,6 +29,7 @@ KINDS = {
     "local": LOCAL,
     "convolutional": CONVOLUTIONAL,
     "unlabelled": replace(NETWORK, inputs=16, negatives="hybrid_frames", layer=UNSUPERVISED, readout=UNSUPERVISED_READOUT),
+    "joint": JOINT,
     "table": TABLE,
     "soft": replace(NETWORK, soft_labels=True),
     "symbols": SEQUENCE,

@@ -35,7 +35,7 @@ from ffstream.negatives import NEGATIVES
 from ffstream.stream.memory_journal import MemoryJournal
 from ffstream.stream.sqlite_journal import SqliteJournal
 from ffstream.wiring import wiring_of
-from tests.networks import CLIPS, CONVOLUTIONAL, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
+from tests.networks import CLIPS, CONVOLUTIONAL, JOINT, LOCAL, NETWORK, RECURRENT, RECURRENT_LOCAL, SEQUENCE, TABLE
 
 RULES = {
     **{name: LayerConfig(goodness=name) for name in GOODNESS},
@@ -207,6 +207,10 @@ def of_convolutions(folder: Path) -> Stream:
     return Stream.in_process(CONVOLUTIONAL, SCHEDULE, folder=folder)
 
 
+def of_one_readout(folder: Path) -> Stream:
+    return Stream.in_process(JOINT, SCHEDULE, folder=folder, max_classes=6)
+
+
 BRIEF = [check for check in checks.CHAIN_CHECKS if check is not check_memory_bounded]
 """Checks of a chain but for the one that takes as long as all others."""
 
@@ -224,7 +228,9 @@ def test_durable_local_chain(check, make):
 
 
 @parametrize(BRIEF)
-@pytest.mark.parametrize("make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing, of_a_table])
+@pytest.mark.parametrize(
+    "make", [in_folder, in_memory, few_credits, replaying, impatient, generating, growing, of_a_table, of_one_readout]
+)
 def test_chain(check, make):
     check(make)
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from ffstream import Field, FieldsConfig, LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import Field, FieldsConfig, LayerConfig, Method, NetworkConfig, ReadoutConfig, Schedule, Stream
 from ffstream.actors import open_stream
 from ffstream.actors.wire import pack, unpack
 from ffstream.boxes import BoxConfig
@@ -61,8 +61,9 @@ FIELDS = FieldsConfig(8, 1, (Field(6, 4, 3, shared=True), Field(3, 10, 2, 2, til
         replace(CONFIG, standardize=True),
         replace(CONFIG, units=FIELDS.units, fields=FIELDS),
         replace(CONFIG, box=BoxConfig("net", 0.1, 1e-4), hardware=1),
+        replace(CONFIG, readout=ReadoutConfig(joint=True)),
     ],
-    ids=["dense", "standardized", "local and shared", "boxes on hardware"],
+    ids=["dense", "standardized", "local and shared", "boxes on hardware", "one readout"],
 )
 def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -> None:
     """Wake, sleep, frames without a label or learned in one step, a snapshot: the actors end with the same bits and answers."""
@@ -73,7 +74,7 @@ def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -
         learned = [stream.feed(x[:333], y[:333]), stream.feed(x[333:], y[333:])]
         assert sum(len(each.labels) for part in learned for each in part) == 800
         stream.sleep(100)
-        stream.feed(*frames(2, seed=2), learn="gradient" if config.fields or config.box else "exact")
+        stream.feed(*frames(2, seed=2), learn="gradient" if config.fields or config.box or config.readout.joint else "exact")
         stream.snapshot()
         stream.feed(*frames(90, seed=1))
     a, b = streams
