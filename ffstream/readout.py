@@ -1,13 +1,14 @@
 """A softmax readout that fits a pipeline: each layer corrects the logits accumulated below it.
 
 The paper feeds the normalized activities of all layers but the first to one softmax (section 3.3); here the first has its say
-too, which makes the start of a stream faster. A joint softmax would make every
-layer wait for the last. Here each layer owns a slice that learns on what the slices below leave wrong, so that only
-``z`` [batch, classes] travels upwards and nothing comes back. The layer never sees a label; its slice does.
+too, which makes the start of a stream faster. One softmax in parts, each beside its layer, would have every layer wait for the
+last. Here each layer owns a slice that learns on what the slices below leave wrong, so that only ``z`` [batch, classes] travels
+upwards and nothing comes back. The layer never sees a label; its slice does.
 
-A slice that has learned what it can leaves the next one little to learn, though the next one's activities may say it better. A
-``joint`` readout is the paper's one softmax: it lies beside the last layer, and the activities that it reads travel upwards
-too. That is as much work, all of it in one place, and messages as long as the network is wide.
+A slice that has learned what it can leaves the next one little to learn, though the next one's activities may say it better:
+it tells where the same frames come many times. A ``joint`` readout is the paper's one softmax: it lies beside the last layer,
+and the activities that it reads travel upwards too. That is as much work, all of it in one place, and messages as long as the
+network is wide.
 """
 
 from collections.abc import Iterator
