@@ -53,11 +53,11 @@ def answer(reader: Reader, question: Question, raw: bytes) -> bytes:
         "status": "cold" if reader.cold else "live",
     }
     if question.names is not None:
-        said["names"] = [name_of(question.names, label) for label in found.labels.tolist()]
+        said["names"] = [label_name(question.names, label) for label in found.labels.tolist()]
     return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def name_of(names: Sequence[str], label: int) -> str:
+def label_name(names: Sequence[str], label: int) -> str:
     """What a label is called: by its number when it came later than the names."""
     return names[label] if label < len(names) else str(label)
 

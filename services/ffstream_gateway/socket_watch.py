@@ -18,7 +18,7 @@ from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream_gateway.accepting import accept_frames, require_feeding
 from ffstream_gateway.access import Access
-from ffstream_gateway.classifying import name_of
+from ffstream_gateway.classifying import label_name
 from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem, refuse
 from ffstream_gateway.service import Service
@@ -110,7 +110,7 @@ class Showing:
             "status": "cold" if self._reader.cold else "live",
         }
         if self._service.names is not None:
-            answer["name"] = name_of(self._service.names, answer["label"])
+            answer["name"] = label_name(self._service.names, answer["label"])
         if learn and len(self._seen) == self._length:
             require_feeding(self._service)
             clip, said = np.concatenate(self._seen)[None], np.array([self._label])
