@@ -66,16 +66,17 @@ def talking(shared):
 
 @pytest.fixture
 def journaling(monkeypatch, gateway):
-    """An application whose journal waits at every append, and what lets it go on."""
-    app, go_on = gateway.open(max_body=20_000), threading.Semaphore(0)
+    """An application whose journal waits at every append, what lets it go on, and what says that it has come to one."""
+    app, go_on, arrived = gateway.open(max_body=20_000), threading.Semaphore(0), threading.Semaphore(0)
     append = app.stream.journal.append
 
     def slow(*args, **options):
+        arrived.release()
         assert go_on.acquire(timeout=20)
         return append(*args, **options)
 
     monkeypatch.setattr(app.stream.journal, "append", slow)
-    yield app, go_on
+    yield app, go_on, arrived
     go_on.release(1000)
 
 
@@ -194,7 +195,7 @@ def test_a_full_backlog_refuses_with_the_time_to_wait(gateway):
 
 
 def test_answers_come_in_the_order_of_messages_and_not_before_the_journal(journaling):
-    app, go_on = journaling
+    app, go_on, _ = journaling
     with talk(app) as talking:
         for size in (1, 2, 3):
             talking.send(frames=[ROW] * size)
@@ -208,12 +209,13 @@ def test_answers_come_in_the_order_of_messages_and_not_before_the_journal(journa
 
 
 def test_messages_beyond_the_credits_end_the_connection(journaling, wait_until):
-    app, go_on = journaling
+    app, go_on, arrived = journaling
     with talk(app) as talking:
         for _ in range(CREDITS):
             talking.send(frame=ROW)
         go_on.release()
         assert talking.hear()["last"] == 1
+        assert all(arrived.acquire(timeout=20) for _ in range(2)), "the second is under way in the journal"
         talking.send(frame=ROW)  # for the credit that came back
         talking.send(frame=ROW)
         code, reason = talking.closed()
@@ -225,7 +227,7 @@ def test_messages_beyond_the_credits_end_the_connection(journaling, wait_until):
 
 
 def test_messages_are_not_read_ahead_beyond_the_limit_of_a_body(journaling):
-    app, go_on = journaling
+    app, go_on, _ = journaling
     big = [ROW] * 40  # about 13 kB of 20 kB
     with talk(app) as talking:
         for _ in range(CREDITS + 1):
@@ -237,7 +239,7 @@ def test_messages_are_not_read_ahead_beyond_the_limit_of_a_body(journaling):
 
 @pytest.mark.parametrize("content", [b"x" * 20_001, "x" * 20_001])
 def test_a_message_over_the_limit_of_a_body_ends_the_connection(journaling, content):
-    app, _ = journaling
+    app, *_ = journaling
     with talk(app) as talking:
         talking.send(content)
         code, reason = talking.closed()
@@ -275,7 +277,7 @@ def test_pages_of_other_sites_are_kept_out(shared):
 
 
 def test_a_client_that_leaves_takes_nobody_with_it(journaling):
-    app, go_on = journaling
+    app, go_on, _ = journaling
     with talk(app) as talking:
         talking.send(frame=ROW)
     with talk(app) as talking:
