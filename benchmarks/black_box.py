@@ -5,8 +5,8 @@ two of three hidden layers stands a box that nobody knows: it mixes the units, b
 multiplies it by noise (:class:`ffstream.boxes.Unknown`). ffstream is read by goodness, which is at chance when hidden layers
 do not move: so the floor is the same network with layers that do not. Backpropagation (Adam) goes through the same boxes
 forwards; backwards it has no derivative of them, and either stops there, so that only the last hidden layer and the softmax
-learn, or takes the box for a wire. Both are read at noisy outputs, averaged over as many looks. Their rates, and ours, are
-chosen on the validation part at one strength.
+learn, or takes the box for a wire. All are read from the running average of their weights, at noisy outputs, averaged over as
+many looks. Two constants of each are chosen on the validation part at one strength, by the mean of the seeds.
 
 With ``--slow`` also: a second net as the box, whose weights stay as they are or learn slowly from what they cost the layer
 above.
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
 
 from benchmarks.learners import Labels
 from benchmarks.learners.forward_forward import RULES
@@ -27,25 +28,28 @@ from benchmarks.ledger import Ledger
 from benchmarks.report import options, percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run, errors_of, part_of
 from benchmarks.search import Axis, tune
-from ffstream import LayerConfig, Method, NetworkConfig, Schedule, Stream
+from ffstream import Method, NetworkConfig, Schedule, Stream
+from ffstream.average import Average
 from ffstream.boxes import BoxConfig, Port
+from ffstream.config import AVERAGE_SPAN
 from ffstream.datasets import Dataset
 from ffstream.frames import to_tensor
 from ffstream.normalize import normalize
 
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
 JUDGED_AT = 0.5
-"""Strength of the verdict, and at which backpropagation's rate is chosen."""
+"""Strength of the verdict, and at which constants are chosen."""
 
 SLOW_RATES = (0.0, 1e-5, 1e-4)
 """Of a net that is the box."""
 
-RATES = {
-    "ffstream": Axis("rate", (0.03, 0.1, 0.3)),
-    "above": Axis("rate", (5e-4, 1e-3, 2e-3), ladder=True),
-    "wire": Axis("rate", (5e-4, 1e-3, 2e-3), ladder=True),
+BACKPROP = (Axis("rate", (5e-4, 1e-3, 2e-3), ladder=True), Axis("weight_decay", (0.01, 0.1, 0.3, 1.0)))
+AXES = {
+    "ffstream": (Axis("label_strength", (0.25, 0.5, 1.0), ladder=True), Axis("rate", (0.03, 0.1, 0.3))),
+    "above": BACKPROP,
+    "wire": BACKPROP,
 }
-"""What is chosen on the validation part, at one strength."""
+"""What is chosen on the validation part, at one strength, from the second value of each."""
 
 FRAMES = 10_000
 PHASE = 10
@@ -84,17 +88,21 @@ def through(run: Run, data: str) -> Figures:
 
 
 def _stream(frames: Dataset, run: Run, box: BoxConfig) -> Stream:
-    layer = STILL if run.learner == "still" else LayerConfig(rate=run.constants.get("rate", LayerConfig.rate))
-    config = NetworkConfig(frames.inputs, 10, run.units, batch=run.batch, seed=run.seed, layer=layer, box=box)
+    config = NetworkConfig(frames.inputs, 10, run.units, batch=run.batch, seed=run.seed, box=box)
+    if run.learner == "still":
+        config = replace(config, layer=STILL)
+    else:
+        layer = replace(config.layer, rate=run.constants["rate"])
+        config = replace(config, layer=layer, label_strength=run.constants["label_strength"])
     return Stream.in_process(config, Schedule(every=PHASE * run.batch, idle=None))
 
 
 class Backprop:
-    """Rectified layers with the boxes of ffstream's network between them, cross-entropy, Adam.
+    """Rectified layers with the boxes of ffstream's network between them, cross-entropy, Adam with decoupled weight decay.
 
     Args:
         inputs: numbers in a frame.
-        run: learner ``"above"`` or ``"wire"``, and ``rate``.
+        run: learner ``"above"`` or ``"wire"``, ``rate`` and ``weight_decay``.
         box: what stands between two layers.
     """
 
@@ -105,7 +113,9 @@ class Backprop:
         self.softmax = nn.Linear(run.units[-1], 10)
         self.ports = [Port(box, run.seed, index, units) for index, units in enumerate(run.units[:-1], start=1)]
         self.wire, self.looks = run.learner == "wire", box.looks
-        self.adam = torch.optim.Adam([*self.layers.parameters(), *self.softmax.parameters()], lr=run.constants["rate"])
+        weights = [*self.layers.parameters(), *self.softmax.parameters()]
+        self.average = Average({str(at): each.detach() for at, each in enumerate(weights)}, AVERAGE_SPAN)
+        self.adam = AdamW(weights, lr=run.constants["rate"], weight_decay=run.constants["weight_decay"])
 
     def _logits(self, x: Tensor, look: int | None = None) -> Tensor:
         h = normalize(x)
@@ -123,11 +133,14 @@ class Backprop:
         self.adam.zero_grad()
         nn.functional.cross_entropy(self._logits(x), labels).backward()  # type: ignore[no-untyped-call]
         self.adam.step()
+        self.average.follow()
 
     def read(self, frames: Any) -> Labels:
-        """Labels [n], from the mean probability of as many looks as ffstream has."""
+        """Labels [n], from the mean probability of as many looks as ffstream has; nothing is learned after it."""
         found = []
         with torch.no_grad():
+            for name, weights in self.average.live.items():
+                weights.copy_(self.average.mean[name])
             for part in np.array_split(frames, 10):
                 looks = [self._logits(to_tensor(part), look).softmax(dim=1) for look in range(self.looks)]
                 found.append(torch.stack(looks).mean(dim=0).argmax(dim=1).numpy())
@@ -160,14 +173,14 @@ def main() -> None:
     def run(way: str, strength: float, seed: int, **constants: Any) -> Run:
         return Run(way, {"box": {"kind": "unknown", "strength": strength}, **constants}, seed=seed, **shape)
 
-    rates = {}
-    for way, axis in RATES.items():
-        start = replace(run(way, JUDGED_AT, 0, rate=axis.values[1]), part="validation")
-        best = tune(ledger, start, [axis], lambda figures: 100 - _accuracy(figures))
-        rates[way] = {"rate": best.constants["rate"]}
+    chosen = {}
+    for way, axes in AXES.items():
+        start = run(way, JUDGED_AT, 0, **{axis.name: axis.values[1] for axis in axes})
+        best = tune(ledger, replace(start, part="validation"), axes, lambda figures: 100 - _accuracy(figures), given.seeds)
+        chosen[way] = {axis.name: best.constants[axis.name] for axis in axes}
     curves: dict[str, list[float]] = {}
     for way in WAYS:
-        runs = [[run(way, each, seed, **rates.get(way, {})) for seed in range(given.seeds)] for each in given.strengths]
+        runs = [[run(way, each, seed, **chosen.get(way, {})) for seed in range(given.seeds)] for each in given.strengths]
         ledger.complete(each for at in runs for each in at)
         curves[way] = [mean(_accuracy(ledger[each]) for each in at) for at in runs]
     frames = "five passes over digits" if small else f"{given.frames} frames of MNIST once"
@@ -175,7 +188,7 @@ def main() -> None:
     header = ["accuracy in %, by strength of the noise", *map(str, given.strengths)]
     told = table(header, [[name, *(percent(each / 100) for each in curves[way])] for way, name in WAYS.items()])
     if given.slow:
-        told += _slow(ledger, shape, given.seeds, rates["ffstream"])
+        told += _slow(ledger, shape, given.seeds, chosen["ffstream"])
     write(given.results / f"black_box-{about}.md", f"# Black boxes between layers\n\n{title}\n\n{told}")
     plot(given.results / f"black_box-{about}.png", lambda axes: _draw(axes, given.strengths, curves, title))
     at = list(given.strengths).index(JUDGED_AT)

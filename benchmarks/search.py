@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import mean
 from typing import Any
 
 from benchmarks.ledger import Ledger
@@ -35,7 +36,7 @@ def held_out(figures: Figures) -> float:
     return min(figures.held_out[-1].values())
 
 
-def tune(ledger: Ledger, run: Run, axes: Sequence[Axis], cost: Cost) -> Run:
+def tune(ledger: Ledger, run: Run, axes: Sequence[Axis], cost: Cost, seeds: int = 1) -> Run:
     """The run with the constants that cost least.
 
     Every axis is tried in turn from the best so far; when a later one has changed anything, the ladders are tried again
@@ -46,23 +47,25 @@ def tune(ledger: Ledger, run: Run, axes: Sequence[Axis], cost: Cost) -> Run:
         run: on validation data, with the constants to start from.
         axes: in the order in which they are tried.
         cost: of a run's figures; the least is best.
+        seeds: over which the cost is a mean, from the run's own on.
     """
     assert run.part == "validation", "the test set is not for tuning"
     for axis in axes:
-        run = _along(ledger, run, axis, cost)
+        run = _along(ledger, run, axis, cost, seeds)
     for axis in axes if len(axes) > 1 else ():
         if axis.ladder:
             factor, best = axis.values[1] / axis.values[0], run.constants[axis.name]
-            run = _along(ledger, run, replace(axis, values=tuple(_step(best, factor, n) for n in (-1, 0, 1))), cost)
+            run = _along(ledger, run, replace(axis, values=tuple(_step(best, factor, n) for n in (-1, 0, 1))), cost, seeds)
     return run
 
 
-def _along(ledger: Ledger, run: Run, axis: Axis, cost: Cost) -> Run:
+def _along(ledger: Ledger, run: Run, axis: Axis, cost: Cost, seeds: int) -> Run:
     values = list(axis.values)
     while True:
         tried = {value: replace(run, constants={**run.constants, axis.name: value}) for value in values}
-        ledger.complete(tried.values())
-        costs = [cost(ledger[tried[value]]) for value in values]
+        repeats = {value: [replace(each, seed=run.seed + n) for n in range(seeds)] for value, each in tried.items()}
+        ledger.complete(run for each in repeats.values() for run in each)
+        costs = [mean(cost(ledger[run]) for run in repeats[value]) for value in values]
         beyond = _beyond(values, costs) if axis.ladder else None
         if beyond is None:
             return tried[values[costs.index(min(costs))]]
