@@ -46,9 +46,10 @@ CONSTANTS = {
     "phase": 1,
     "directions": 16,
     "damping": 0.3,
-    "rate": 0.3,
+    "rate": 0.5,
+    "sharpness": 8.0,
     "weight_cost": 0.003,
-    "label_strength": 0.5,
+    "label_strength": 0.1,
     "video": VIDEO,
     "methods": ["one_pass", "goodness"],
 } | READ
