@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from benchmarks.learners import Labels
-from benchmarks.learners.forward_forward import RULES
+from benchmarks.learners.forward_forward import RULES, network_config
 from benchmarks.ledger import Ledger
 from benchmarks.report import options, percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run, errors_of, part_of
 from benchmarks.search import Axis, tune
-from ffstream import Method, NetworkConfig, Schedule, Stream
+from ffstream import Method, Schedule, Stream
 from ffstream.average import Average
 from ffstream.boxes import BoxConfig, Port
 from ffstream.config import AVERAGE_SPAN
@@ -88,12 +88,9 @@ def through(run: Run, data: str) -> Figures:
 
 
 def _stream(frames: Dataset, run: Run, box: BoxConfig) -> Stream:
-    config = NetworkConfig(frames.inputs, 10, run.units, batch=run.batch, seed=run.seed, box=box)
+    config = replace(network_config(run.constants, run, frames.inputs, 10), box=box)
     if run.learner == "still":
         config = replace(config, layer=STILL)
-    else:
-        layer = replace(config.layer, rate=run.constants["rate"])
-        config = replace(config, layer=layer, label_strength=run.constants["label_strength"])
     return Stream.in_process(config, Schedule(every=PHASE * run.batch, idle=None))
 
 

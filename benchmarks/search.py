@@ -64,8 +64,8 @@ def _along(ledger: Ledger, run: Run, axis: Axis, cost: Cost, seeds: int) -> Run:
     while True:
         tried = {value: replace(run, constants={**run.constants, axis.name: value}) for value in values}
         repeats = {value: [replace(each, seed=run.seed + n) for n in range(seeds)] for value, each in tried.items()}
-        ledger.complete(run for each in repeats.values() for run in each)
-        costs = [mean(cost(ledger[run]) for run in repeats[value]) for value in values]
+        ledger.complete(repeat for each in repeats.values() for repeat in each)
+        costs = [mean(cost(ledger[repeat]) for repeat in repeats[value]) for value in values]
         beyond = _beyond(values, costs) if axis.ladder else None
         if beyond is None:
             return tried[values[costs.index(min(costs))]]

@@ -40,6 +40,20 @@ def test_a_ladder_ends_on_a_plain():
     assert tune(Landscape(), START, (axis,), held_out).constants["rate"] == 1e-9
 
 
+class Seeded(Landscape):
+    """The first seed would have 4, all three together have 8."""
+
+    def __getitem__(self, run):
+        best = (4, 16, 8)[run.seed]
+        return Figures(held_out=[{"averaged": log2(run.constants["rate"] / best) ** 2}])
+
+
+def test_the_cost_is_a_mean_over_seeds():
+    assert tune(Seeded(), START, (RATE,), held_out).constants["rate"] == 4
+    found = tune(Seeded(), START, (RATE,), held_out, seeds=3)
+    assert (found.constants["rate"], found.seed) == (8, 0)
+
+
 def test_the_test_set_is_not_for_tuning():
     with pytest.raises(AssertionError, match="not for tuning"):
         tune(Landscape(), Run("adam", {}), (RATE,), held_out)
