@@ -128,8 +128,9 @@ def recurrent(layers: int) -> Find:
 
 def pictures(reading: str) -> Find:
     """Of CIFAR-10's table, the row whose squares are minimised, of two hidden layers, after a part of the images."""
-    wanted = {"goodness": cifar.GOODNESS["minimised"], "held": PART_READ}
-    return of("cifar", error(reading), wanted, learner="ffstream", part="test", frames=PART_LEARNED)
+    run = cifar.run_of("minimised", 2, "test", 1, PART_READ, PART_LEARNED)
+    wanted = {name: run.constants[name] for name in ("goodness", "held")}
+    return of("cifar", error(reading), wanted, part=run.part, frames=run.frames, units=list(run.units), passes=run.passes)
 
 
 def phase(length: int, passes: int) -> Find:
