@@ -56,7 +56,8 @@ class NetworkConfig:
         batch: frames in a full micro-batch, and dreams in a batch of negatives. A smaller micro-batch counts as that
             share of an update, so that learning does not depend on how the stream trickles in.
         label_strength: length of the label's vector as a share of the frame's length.
-        negatives: name in :data:`ffstream.negatives.NEGATIVES`, which also decides what a positive is.
+        negatives: name in :data:`ffstream.negatives.NEGATIVES`, which also decides what a positive is. For frames that stay
+            ambiguous ``"uniform_labels"`` leave more in the goodness.
         memory: recent frames that are kept for dreaming of.
         seed: of the first weights and, with the event's number, of every dream.
         video: makes the network recurrent (:class:`~ffstream.video.VideoConfig`); None for feed-forward.
@@ -243,8 +244,9 @@ class NetworkConfig:
         What is as in :data:`USUAL` is not mentioned: such a network has the digest that it had before there were others.
         """
         plain = asdict(self)
-        if self.fields is not None:
-            plain["fields"] = self.fields.to_dict()
+        for name in ("video", "fields"):
+            if (part := getattr(self, name)) is not None:
+                plain[name] = part.to_dict()
         plain["layer"], plain["readout"] = self.layer.to_dict(), self.readout.to_dict()
         return unusual(plain, USUAL)
 

@@ -139,6 +139,14 @@ class ConfusedLabels(DreamMemory):
     """A wrong label drawn by how probable the network thought it: hard negatives, for no extra forward pass (section 3.3).
 
     It is drawn from ``softmax(logits)`` with the true class masked out, and with it those drawn before for the same frame.
+
+    Where the network is mostly right these teach the most. Where it is not, goodness comes to say little: a layer is at rest
+    where its evidence is how much likelier a label ``y`` is awake, ``p(y)``, than asleep. With probabilities that are right,
+
+        k (g(y) - threshold) = log p(y) - log sum_t p(t) p(y) / (1 - p(t)) = -log sum_t p(t) / (1 - p(t)),    t != y
+
+    which is about the same for all labels while none is likely: those that are drawn the most are unlearned the most, and
+    the prediction has taken its own evidence away. :class:`UniformLabels` leave all of it in the goodness.
     """
 
     def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
@@ -163,7 +171,11 @@ class ConfusedLabels(DreamMemory):
 
 
 class UniformLabels(ConfusedLabels):
-    """A wrong label drawn evenly: what the paper begins with, and what needs no prediction."""
+    """A wrong label drawn evenly: what the paper begins with, and what needs no prediction.
+
+    A layer is at rest where ``k (g(y) - threshold) = log p(y) / (1 - p(y))``, up to a constant: the better choice for frames
+    that stay ambiguous (``benchmarks/README.md``, ``cifar``).
+    """
 
     def _likely(self, slots: Tensor) -> Tensor:
         return torch.ones(len(slots), self.logits.shape[1], dtype=torch.float64)

@@ -20,7 +20,6 @@ from ffstream.message import Batch, Message, States
 from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
 from ffstream.stage import Stage
-from ffstream.video import VideoConfig
 
 
 def join(below: Tensor, above: Tensor | int) -> Tensor:
@@ -131,9 +130,9 @@ class Lane:
 class TickStage:
     """A stage that steps with its two neighbours.
 
-    At every tick the live view is learned from, as any layer learns: goodness of ``a(t)``, one step of its rule on the joined
-    input. A micro-batch counts as one update in all, a tick of a lane as its share of it. The steady view, through the averaged
-    weights, goes to the readout: the mean of its normalized states over the ticks that are read.
+    At every tick of the window that is learned, the live view teaches as any layer is taught: goodness of ``a(t)``, one step of
+    the rule on the joined input. A micro-batch counts as one update in all, a tick of a lane as its share of it. The steady
+    view, through the averaged weights, goes to the readout: the mean of its normalized states over the ticks that are read.
 
     Args:
         stage: layer, readout, average and place; its state is the whole state, for between two events nothing is kept.
@@ -144,7 +143,8 @@ class TickStage:
         assert config.video is not None
         self.stage, self.video = stage, config.video
         self.above = config.sources(stage.index)[1]
-        self._share = 1 / (config.batch * config.video.ticks)
+        first, last = self.video.learned
+        self._share = 1 / (config.batch * (last - first + 1))
         self._lanes: dict[int, Lane] = {}
 
     def first(self, below: States) -> States:
@@ -171,9 +171,9 @@ class TickStage:
         steady = forward(self.stage.average.mean["layer"], neutral, layer.config.format, layer.activation, layer.wiring)
         lane.steady = damped(lane.steady, steady, kept)
         shown = layer.goodness.normalize(lane.steady)
-        if tick and lane.taught:
+        if lane.taught and within(self.video.learned, tick):
             lane.reports.append(layer.learn(x, activities, below.polarity, lane.taught * self._share))
-        if in_window(self.video, tick):
+        if within(self.video.read, tick):
             lane.read = shown if lane.read is None else lane.read + shown
         live = layer.goodness.normalize(lane.live)
         return replace(below, tick=tick, live=live.to(layer.config.format), steady=shown.to(layer.config.format))
@@ -195,9 +195,9 @@ class TickStage:
         return message
 
 
-def in_window(video: VideoConfig, tick: int) -> bool:
-    """Whether a tick's states are read."""
-    return video.read[0] <= tick <= video.read[1]
+def within(window: tuple[int, int], tick: int) -> bool:
+    """Whether a tick is one of those from the first to the last."""
+    return window[0] <= tick <= window[1]
 
 
 def mean_report(lanes: Sequence[Lane]) -> LayerReport:

@@ -11,7 +11,7 @@ from ffstream.goodness import GOODNESS
 from ffstream.layer import forward
 from ffstream.normalize import normalize
 from ffstream.readout import correct
-from ffstream.recurrent import Teller, damped, in_window, join
+from ffstream.recurrent import Teller, damped, join, within
 from ffstream.stage import StageWeights
 from ffstream.wiring import wiring_of
 
@@ -103,7 +103,7 @@ class Watching:
         clips = frames.view(len(frames), self.video.clip, -1)
         for tick in range(self.video.read[1]):
             goodness = gaze.see(clips[:, min(tick, self.video.clip - 1)])
-            if in_window(self.video, gaze.tick):
+            if within(self.video.read, gaze.tick):
                 yield goodness
 
 
@@ -136,7 +136,7 @@ class Playing:
         if self.cold:
             return self.scores
         goodness = self._gaze.see(picture.expand(self.config.classes, -1)).mean(dim=1)
-        if in_window(self.video, self.tick):
+        if within(self.video.read, self.tick):
             self._read.append(goodness)
         if self._read:
             goodness = torch.stack(self._read).mean(dim=0)

@@ -1,6 +1,7 @@
 """The recurrent network against its equations, written out once more in the plainest way."""
 
 import collections
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +117,25 @@ def test_every_tick_teaches_every_layer():
             assert not torch.equal(before.layer.weights, after.layer.weights)
 
 
+def test_only_the_ticks_of_a_window_are_learned():
+    """Before it the first weights act, after it nothing is left to learn; the micro-batch is one update all the same."""
+    still = VideoConfig(ticks=4, read=(2, 2), lanes=1, learn=(2, 2))
+    given = batch(1)
+    told = given.labels >= 0
+    network = Network(replace(CONFIG, video=still), lambda ids: None)
+    first = [StageWeights(stage.layer.weights.clone(), stage.readout.weights) for stage in network.stages]
+    reader = Reader(network.config, first)
+    network.wake(given)
+    expected = reader.goodness(given.frames[told], given.labels[told]).mean(dim=0)
+    (learned,) = network.outcomes(0)
+    torch.testing.assert_close(torch.tensor([report.goodness for report in learned.reports]), expected)
+    other = Network(replace(CONFIG, video=replace(still, ticks=2)), lambda ids: None)
+    other.wake(given)
+    for stage, same in zip(network.stages, other.stages, strict=True):
+        assert torch.equal(stage.layer.weights, same.layer.weights)
+        assert float(stage.layer.state()["rule.phase"][1]) == pytest.approx(int(told.sum()) / CONFIG.batch)
+
+
 def test_sleep_lowers_the_goodness_that_wake_raises():
     layer = replace(CONFIG.layer, rule="plain", rate=0.3, momentum=0.0, peer=0.0)
     network = Network(replace(CONFIG, layer=layer), lambda ids: None)
@@ -201,6 +221,8 @@ def test_a_lost_letter_is_noticed(lost):
         ({"read": (3, 9)}, "read"),
         ({"read": (0, 2)}, "read"),
         ({"lanes": 0}, "lanes"),
+        ({"learn": (3, 9)}, "learn"),
+        ({"learn": (3, 2)}, "learn"),
     ],
 )
 def test_impossible_settings(changed, match):
@@ -222,6 +244,14 @@ def test_sources():
     assert [plain.sources(index) for index in range(3)] == [(6, 3), (8,), (7,)]
     assert "video" not in plain.to_dict()
     assert NetworkConfig.from_dict(CLIPS.to_dict()) == CLIPS
+
+
+def test_a_window_that_is_learned_as_plain_data():
+    """A network without one has the digest that it had before there were any."""
+    some = replace(CONFIG, video=replace(STILL, learn=(2, 3)))
+    assert NetworkConfig.from_dict(json.loads(json.dumps(some.to_dict()))) == some
+    assert "learn" not in CONFIG.to_dict()["video"]
+    assert some.digest() != CONFIG.digest()
 
 
 def test_beats_feed_forward_on_occluded_pictures(digits):

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("ray_runs")
 DIGITS = load("digits")
 STILL = VideoConfig(ticks=3, read=(2, 3))
 CONFIG = NetworkConfig(64, 10, (40, 30, 20), batch=25, layer=LayerConfig(rate=0.1, directions=8), video=STILL)
+WINDOW = replace(CONFIG, video=replace(STILL, learn=(2, 2)))
 CLIPS = replace(CONFIG, inputs=128, units=(40, 30), video=VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=3))
 FIELDS = FieldsConfig(8, 1, (Field(8, 1, 3, tile=4), Field(4, 2, 3, 2)))
 LOCAL = replace(CONFIG, units=FIELDS.units, fields=FIELDS)
@@ -32,7 +33,7 @@ def frames(config: NetworkConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.tile(DIGITS.x[rows], (1, config.inputs // 64)), labels
 
 
-@pytest.mark.parametrize("config", [CONFIG, CLIPS, LOCAL], ids=["still", "clips", "local"])
+@pytest.mark.parametrize("config", [CONFIG, WINDOW, CLIPS, LOCAL], ids=["still", "window", "clips", "local"])
 def test_bits_of_the_in_process_network(tmp_path: Path, config: NetworkConfig) -> None:
     """Wake, sleep, odd batches, a snapshot and a replay from it: the same bits, answers and files."""
     streams = [Stream.in_process(config, SCHEDULE, folder=tmp_path / "a"), open_stream(config, SCHEDULE, folder=tmp_path / "b")]

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks.cifar import BACKPROP, CONSTANTS, PAPER, best, met, rows_of, run_of
+from benchmarks.cifar import BACKPROP, CONSTANTS, HALF, PAPER, best, halved, met, rows_of, run_of
 from benchmarks.epochs import EndlessFrames, Epochs
 from benchmarks.learners.local_backprop import LocalBackprop
 from benchmarks.runs import Figures, Run
@@ -65,3 +66,21 @@ def test_the_networks_are_the_papers():
         run = run_of(system, layers, "test", 1)
         assert run.units == (3072,) * layers
         assert "held" not in run.constants
+
+
+def test_half_the_side_is_the_mean_of_four_pixels(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 3072), dtype=np.uint8)
+    labels = np.arange(60) % 10
+    np.savez(tmp_path / "some.npz", x=images, y=labels, x_test=images[::-1], y_test=labels[::-1])
+    half = load(halved(str(tmp_path / "some.npz"), tmp_path / "new"))
+    planes = torch.from_numpy(images).view(-1, 3, 32, 32).float()
+    means = torch.nn.functional.avg_pool2d(planes, 2).round().flatten(1)
+    assert (half.x == means.numpy()).all()
+    assert (half.x_held == half.x[::-1]).all()
+    assert (half.y_held == labels[::-1]).all()
+
+
+def test_other_constants_are_another_network_of_the_same_shape():
+    usual, other = (run_of("maximised", 2, "validation", 1, field=HALF, changed=each) for each in ({}, {"rate": 0.1}))
+    assert other.constants == usual.constants | {"rate": 0.1}
+    assert other.units == (768, 768)

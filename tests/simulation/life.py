@@ -43,7 +43,7 @@ RECURRENT_EVERY = 20
 VIDEOS = (
     VideoConfig(ticks=3, read=(2, 3)),
     VideoConfig(ticks=2, clip=2, read=(1, 2), lanes=1),
-    VideoConfig(ticks=2, read=(1, 1), lanes=3),
+    VideoConfig(ticks=2, read=(1, 1), lanes=3, learn=(2, 2)),
 )
 """One network in so many is recurrent, in one of these ways."""
 
