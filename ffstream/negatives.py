@@ -140,13 +140,13 @@ class ConfusedLabels(DreamMemory):
 
     It is drawn from ``softmax(logits)`` with the true class masked out, and with it those drawn before for the same frame.
 
-    Where the network is mostly right these teach the most. Where it is not, goodness comes to say little: a layer is at rest
-    where its evidence is how much likelier a label ``y`` is awake, ``p(y)``, than asleep. With probabilities that are right,
+    Where the network is mostly unsure, they leave little to the goodness: a layer is at rest where its evidence is how much
+    likelier a label ``y`` is awake, ``p(y)``, than asleep. With probabilities that are right,
 
         k (g(y) - threshold) = log p(y) - log sum_t p(t) p(y) / (1 - p(t)) = -log sum_t p(t) / (1 - p(t)),    t != y
 
-    which is about the same for all labels while none is likely: those that are drawn the most are unlearned the most, and
-    the prediction has taken its own evidence away. :class:`UniformLabels` leave all of it in the goodness.
+    which is about the same for all labels while none is likely: those that are drawn the most are unlearned the most, and the
+    prediction takes its own evidence away. :class:`UniformLabels` leave all of it in the goodness.
     """
 
     def _dream(self, slots: Tensor, rng: np.random.Generator, recall: Recall, rows: int, predict: Predict | None) -> Dream:
