@@ -126,7 +126,7 @@ def network_config(constants: Constants, shape: Shape, inputs: int, classes: int
 
 def video_config(constants: Constants) -> VideoConfig | None:
     """What makes the network recurrent, if anything does."""
-    return VideoConfig.from_dict({"read": VideoConfig.read, **constants["video"]}) if "video" in constants else None
+    return VideoConfig.from_dict(constants["video"]) if "video" in constants else None
 
 
 def fields_config(constants: Constants) -> FieldsConfig | None:
