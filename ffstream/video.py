@@ -74,5 +74,8 @@ class VideoConfig:
 
 
 def _window(ticks: Sequence[int]) -> tuple[int, int]:
-    first, last = ticks
+    try:
+        first, last = ticks
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"video: got ticks {ticks!r}, expected a first and a last one") from error
     return first, last

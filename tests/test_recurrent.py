@@ -230,6 +230,13 @@ def test_impossible_settings(changed, match):
         VideoConfig(**changed)
 
 
+@pytest.mark.parametrize("ticks", [[], [1], [1, 2, 3], 5])
+def test_a_window_is_a_pair(ticks):
+    for name in ("read", "learn"):
+        with pytest.raises(ConfigError, match="a first and a last"):
+            VideoConfig.from_dict({name: ticks})
+
+
 def test_impossible_networks():
     with pytest.raises(ConfigError, match="multiple"):
         replace(CLIPS, inputs=31)
