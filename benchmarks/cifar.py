@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.passes import draw_curve, extent, extent_name, open_ledger, part_options, whole
+from benchmarks.passes import add_precision, draw_curve, extent, extent_name, open_ledger, part_options, whole
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Field, FieldsConfig
@@ -58,8 +58,9 @@ CONSTANTS = {
     "damping": 0.3,
     "rate": 0.25,
     "sharpness": 60.0,
-    "weight_cost": 0.003,
+    "weight_cost": 0.0005,
     "label_strength": 0.4,
+    "average_span": 2000,
     "negatives": "uniform_labels",
     "video": VIDEO,
     "methods": ["one_pass", "goodness"],
@@ -163,15 +164,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 3], help="hidden layers")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--half", action="store_true", help="images of half the side, fields of 5 x 5: to choose constants by")
+    add_precision(parser)
     parser.add_argument("--constants", type=json.loads, default={}, help="those that are to differ, as JSON; writes no table")
     given = parser.parse_args(arguments)
 
     if given.half:
         given.data = halved(given.data, given.checkpoints)
     ledger = open_ledger(given, "cifar-half" if given.half else "cifar")
-    chosen: dict[str, Any] = {"field": HALF if given.half else FIELD, "changed": given.constants}
+    field = HALF if given.half else FIELD
+    precision = {system: {} if system == "backprop" else {"precision": given.precision} for system in given.systems}
     runs = {
-        (system, layers): run_of(system, layers, given.part, given.passes, given.held, given.frames, **chosen)
+        (system, layers): run_of(
+            system,
+            layers,
+            given.part,
+            given.passes,
+            given.held,
+            given.frames,
+            field=field,
+            changed=precision[system] | given.constants,
+        )
         for layers in given.layers
         for system in given.systems
     }

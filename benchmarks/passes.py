@@ -30,10 +30,15 @@ def pass_options(about: str, passes: int) -> argparse.ArgumentParser:
 def precise_options(about: str, passes: int) -> argparse.ArgumentParser:
     """The same for benchmarks of wide layers, which choose the number format of their products."""
     parser = pass_options(about, passes)
+    add_precision(parser)
+    return parser
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose the number format of large products."""
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=settled(AUTO), help="of large products; the faster one here unless named"
     )
-    return parser
 
 
 def part_options(about: str, passes: int) -> argparse.ArgumentParser:

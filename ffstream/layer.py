@@ -90,9 +90,12 @@ class Layer:
             self.weights = wiring.first_weights(generator)
         self.mean_activity = torch.full((units,), PEER_START)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing."""
-        return forward(self.weights, x, self.config.format, self.activation, self.wiring)
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
+        """Activities before normalization: ``[batch, inputs]`` to ``[batch, units]``. Changes nothing.
+
+        ``factor`` is :func:`rounded` of the weights, where it is at hand.
+        """
+        return forward(self.weights, x, self.config.format, self.activation, self.wiring, factor)
 
     def cost(self, x: Tensor, polarity: Polarity) -> Tensor:
         """``-log p`` of rows ``x`` [batch, inputs] being what they are: ``[batch]``. Changes nothing."""
@@ -147,19 +150,33 @@ def forward(
     format: torch.dtype = torch.float32,
     activation: Activation = ACTIVATIONS["relu"],
     wiring: Wiring | None = None,
+    factor: Tensor | None = None,
 ) -> Tensor:
     """``f(x W' + b)``: ``weights`` [units, inputs + 1] (the last column is ``b``), ``x`` [batch, inputs].
 
     Those of a local layer are ``[blocks, units, width + 1]``, by its ``wiring``. The factors of the product are rounded to
-    ``format``.
+    ``format``; ``factor`` is :func:`rounded` of the weights, which who multiplies by them often need not do every time.
     """
-    return activation.value(sums(weights, x, format, wiring))
+    return activation.value(sums(weights, x, format, wiring, factor))
 
 
-def sums(weights: Tensor, x: Tensor, format: torch.dtype = torch.float32, wiring: Wiring | None = None) -> Tensor:
+def sums(
+    weights: Tensor,
+    x: Tensor,
+    format: torch.dtype = torch.float32,
+    wiring: Wiring | None = None,
+    factor: Tensor | None = None,
+) -> Tensor:
     """``x W' + b``, as :func:`forward` has them: ``[batch, units]``."""
+    if factor is None:
+        factor = rounded(weights, format)
     if wiring is not None:
         seen = wiring.gather(torch.nn.functional.pad(x.to(format), (0, 1)))[..., :-1]
-        blocks = (seen @ weights[..., :-1].to(format).mT).float()
+        blocks = (seen @ factor.mT).float()
         return wiring.join(blocks.add_(weights[:, None, :, -1]))
-    return (x.to(format) @ weights[:, :-1].to(format).t()).float().add_(weights[:, -1])
+    return (x.to(format) @ factor.t()).float().add_(weights[:, -1])
+
+
+def rounded(weights: Tensor, format: torch.dtype) -> Tensor:
+    """What a product takes of ``weights`` [..., inputs + 1], in its format: all but the biases."""
+    return weights[..., :-1].to(format)

@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from ffstream.config import NetworkConfig
 from ffstream.labels import UNLABELLED
-from ffstream.layer import LayerReport, forward
+from ffstream.layer import LayerReport, forward, rounded
 from ffstream.message import Batch, Message, States
 from ffstream.normalize import normalize
 from ffstream.polarity import Polarity
@@ -133,6 +133,7 @@ class TickStage:
     At every tick of the window that is learned, the live view teaches as any layer is taught: goodness of ``a(t)``, one step of
     the rule on the joined input. A micro-batch counts as one update in all, a tick of a lane as its share of it. The steady
     view, through the averaged weights, goes to the readout: the mean of its normalized states over the ticks that are read.
+    Both views' weights are rounded once for all ticks in which they stay as they are.
 
     Args:
         stage: layer, readout, average and place; its state is the whole state, for between two events nothing is kept.
@@ -146,10 +147,13 @@ class TickStage:
         first, last = self.video.learned
         self._share = 1 / (config.batch * (last - first + 1))
         self._lanes: dict[int, Lane] = {}
+        self._live: Tensor | None = None
+        self._steady: Tensor | None = None
 
     def first(self, below: States) -> States:
         """The bottom-up pass: states from what is below alone. Nothing is learned."""
         below = below.to(self.stage.device)
+        self._live = self._steady = None
         lane = self._lanes[below.lane] = Lane(taught=len(below.live))
         return self._states(lane, below, join(below.live, self.above), join(below.steady, self.above), tick=0)
 
@@ -157,22 +161,30 @@ class TickStage:
         """One step from the neighbours' states of the last tick.
 
         What is shown was computed before this step's learning, and is rounded to the precision of the layers: the neighbours'
-        products would round it all the same.
+        products would round it all the same. The live view ends with the last tick that is learned.
         """
         below, above = below.to(self.stage.device), above.to(self.stage.device)
-        lane = self._lanes[below.lane]
-        x = join(below.live, above.live)
-        return self._states(lane, below, x, join(below.steady, above.steady), tick=below.tick + 1)
+        lane, tick = self._lanes[below.lane], below.tick + 1
+        if tick > self.video.learned[1]:
+            assert lane.live is not None
+            lane.live = lane.live[:0]
+            below, above = (replace(states, live=states.live[:0]) for states in (below, above))
+        return self._states(lane, below, join(below.live, above.live), join(below.steady, above.steady), tick)
 
     def _states(self, lane: Lane, below: States, x: Tensor, neutral: Tensor, tick: int) -> States:
-        layer, kept = self.stage.layer, self.video.kept
-        activities = layer.forward(x)
+        layer, kept, mean = self.stage.layer, self.video.kept, self.stage.average.mean["layer"]
+        format = layer.config.format
+        if self._live is None:
+            self._live = rounded(layer.weights, format)
+        if self._steady is None:
+            self._steady = rounded(mean, format)
+        activities = layer.forward(x, self._live)
         lane.live = damped(lane.live, activities, kept)
-        steady = forward(self.stage.average.mean["layer"], neutral, layer.config.format, layer.activation, layer.wiring)
-        lane.steady = damped(lane.steady, steady, kept)
+        lane.steady = damped(lane.steady, forward(mean, neutral, format, layer.activation, layer.wiring, self._steady), kept)
         shown = layer.goodness.normalize(lane.steady)
         if lane.taught and within(self.video.learned, tick):
             lane.reports.append(layer.learn(x, activities, below.polarity, lane.taught * self._share))
+            self._live = None
         if within(self.video.read, tick):
             lane.read = shown if lane.read is None else lane.read + shown
         live = layer.goodness.normalize(lane.live)
@@ -182,7 +194,7 @@ class TickStage:
         """After the last tick: correct the logits, report, and follow with the averaged weights."""
         message = message.to(self.stage.device)
         lanes = [self._lanes[lane] for lane in sorted(self._lanes)]
-        self._lanes = {}
+        self._lanes, self._live, self._steady = {}, None, None
         taught = sum(lane.taught for lane in lanes)
         if taught:
             message = replace(message, reports=(*message.reports, mean_report(lanes)))

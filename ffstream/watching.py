@@ -8,7 +8,7 @@ from torch import Tensor
 from ffstream.activation import ACTIVATIONS
 from ffstream.config import NetworkConfig
 from ffstream.goodness import GOODNESS
-from ffstream.layer import forward
+from ffstream.layer import forward, rounded
 from ffstream.normalize import normalize
 from ffstream.readout import correct
 from ffstream.recurrent import Teller, damped, join, within
@@ -30,12 +30,13 @@ class Gaze:
         self.kept, self.told = config.video.kept, told
         self.tick = 0
         self.states: list[Tensor] = []
-        self._above = [config.sources(index)[1] for index in range(config.depth)]
+        self._above = [config.sources(index)[1] for index in range(len(stages))]
         self._weights = [stage.layer for stage in stages]
         self._wirings = [wiring_of(config, index) for index in range(len(stages))]
         self._before: list[Tensor] = []
         self._goodness, self._format = GOODNESS[config.layer.goodness], config.layer.format
         self._activation = ACTIVATIONS[config.layer.activation]
+        self._factors = [rounded(weights, self._format) for weights in self._weights]
 
     def see(self, frames: Tensor) -> Tensor:
         """One tick: frames ``[rows, pixels]`` to the goodness of every layer ``[rows, depth]``.
@@ -48,20 +49,21 @@ class Gaze:
             self._begin(seen)
         sources = [seen, *self.states, self.told]
         joined = [join(sources[at], sources[at + 2]) for at in range(len(self._weights))]
-        activities = [
-            forward(weights, x, self._format, self._activation, wiring)
-            for weights, x, wiring in zip(self._weights, joined, self._wirings, strict=True)
-        ]
+        activities = [self._forward(index, x) for index, x in enumerate(joined)]
         self._before = [damped(old, new, self.kept) for old, new in zip(self._before, activities, strict=True)]
         self.states = [self._goodness.normalize(state) for state in self._before]
         self.tick += 1
         return torch.stack([self._goodness.value(each) for each in activities], dim=1)
 
     def _begin(self, seen: Tensor) -> None:
-        for weights, above, wiring in zip(self._weights, self._above, self._wirings, strict=True):
-            self._before.append(forward(weights, join(seen, above), self._format, self._activation, wiring))
+        for index, above in enumerate(self._above):
+            self._before.append(self._forward(index, join(seen, above)))
             seen = self._goodness.normalize(self._before[-1])
             self.states.append(seen)
+
+    def _forward(self, index: int, x: Tensor) -> Tensor:
+        weights, factor = self._weights[index], self._factors[index]
+        return forward(weights, x, self._format, self._activation, self._wirings[index], factor)
 
 
 class Watching:

@@ -16,7 +16,7 @@ from ffstream.message import Batch, Position
 from ffstream.network import Network
 from ffstream.pacing import Pacer, Side
 from ffstream.polarity import Polarity
-from ffstream.recurrent import Eye
+from ffstream.recurrent import Eye, TickStage
 from ffstream.stage import Stage, StageWeights
 
 STILL = VideoConfig(ticks=5, read=(2, 4))
@@ -134,6 +134,23 @@ def test_only_the_ticks_of_a_window_are_learned():
     for stage, same in zip(network.stages, other.stages, strict=True):
         assert torch.equal(stage.layer.weights, same.layer.weights)
         assert float(stage.layer.state()["rule.phase"][1]) == pytest.approx(int(told.sum()) / CONFIG.batch)
+
+
+def test_weights_are_rounded_anew_once_they_have_changed(monkeypatch):
+    config = replace(CONFIG, layer=replace(CONFIG.layer, precision="bfloat16"))
+    once, always = Network(config, lambda ids: None), Network(config, lambda ids: None)
+    for seq in (1, 2, 3):
+        once.wake(batch(seq))
+    states = TickStage._states
+
+    def anew(stage, *given, **named):
+        stage._live = stage._steady = None
+        return states(stage, *given, **named)
+
+    monkeypatch.setattr(TickStage, "_states", anew)
+    for seq in (1, 2, 3):
+        always.wake(batch(seq))
+    assert [stage.digest() for stage in once.stages] == [stage.digest() for stage in always.stages]
 
 
 def test_sleep_lowers_the_goodness_that_wake_raises():
