@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger.complete(run for each in runs.values() for run in each)
 
     found = {system: [ledger[run] for run in each] for system, each in runs.items()}
-    title = f"{given.of}, {extent(given)}, seeds: {given.seeds}"
+    title = f"{given.of}, passes: {given.passes}, over {extent(given)}, seeds: {given.seeds}"
     report(given.results, found, task, f"convolutional-{given.of}-{extent_name(given)}", title)
     value, target = value_of(found), next(iter(task.published.values()))
     met = value <= target and whole(given)

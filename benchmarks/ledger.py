@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,12 @@ class Ledger:
         key, fingerprint = key_of(self.settings(run))
         alike = (figures for seen, figures in reversed(self._records[key]) if np.allclose(seen, fingerprint, 0, SAME))
         return next(alike, None)
+
+    def furthest(self, run: Run) -> Figures | None:
+        """What was recorded of such a run with the most passes, however many its own are."""
+        passes = {json.loads(key)["passes"] for key in self._records}
+        found = (self._find(replace(run, passes=count)) for count in sorted(passes, reverse=True))
+        return next((figures for figures in found if figures), None)
 
     def _note(self, settings: dict[str, Any], figures: Figures) -> None:
         key, fingerprint = key_of(settings)

@@ -52,7 +52,7 @@ def part_options(about: str, passes: int) -> argparse.ArgumentParser:
 def extent(given: argparse.Namespace) -> str:
     """How much was learned and read, in words."""
     of, read = ("all" if limit is None else f"the first {limit}" for limit in (given.frames, given.held))
-    return f"passes: {given.passes}, over {of} images; {given.part}, {read} images held out"
+    return f"{of} images; {given.part}, {read} images held out"
 
 
 def extent_name(given: argparse.Namespace) -> str:

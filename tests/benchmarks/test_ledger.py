@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.ledger import SAME, Ledger
-from benchmarks.runs import Run, execute
+from benchmarks.runs import Figures, Run, execute
 
 RUN = Run("ffstream", {"phase": 2}, units=(20, 20), batch=50, frames=600)
 
@@ -53,6 +54,13 @@ def test_fresh_measures_again(tmp_path):
     assert RUN not in Ledger(path, "digits", fresh=True)
 
 
+def test_the_furthest_of_runs_that_differ_in_their_passes_only(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl", "digits", measure=counted)
+    assert ledger.furthest(RUN) is None
+    ledger.complete([replace(RUN, passes=count) for count in (9, 10, 2)] + [replace(RUN, passes=30, seed=1)])
+    assert Ledger(tmp_path / "ledger.jsonl", "digits").furthest(RUN).seconds == 10
+
+
 def test_figures_say_what_they_are_of():
     figures = execute(RUN, "digits")
     assert figures.prequential.keys() == figures.curve.keys() == {"live", "averaged", "shortlist"}
@@ -63,3 +71,7 @@ def test_figures_say_what_they_are_of():
 
 def unwanted(run, data):
     pytest.fail("measured again")
+
+
+def counted(run, data):
+    return Figures(held_out=[{}], seconds=run.passes)
