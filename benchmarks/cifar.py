@@ -7,7 +7,8 @@ backpropagation through the same fields beside it. A pass takes long: a run leav
 from it, and one that was asked for fewer passes is the beginning of one that is asked for more.
 
 Of the ticks the fifth is learned, the middle one of those that are read. The paper's ten then end with the sixth: what comes
-after it is neither read nor learned. Constants are chosen on images of half the side (``--half``), on validation data.
+after it is neither read nor learned. Constants are chosen on validation data, those of Forward-Forward on images of half the
+side (``--half``).
 """
 
 import argparse
@@ -66,7 +67,7 @@ CONSTANTS = {
     "video": VIDEO,
     "methods": ["one_pass", "goodness"],
 } | READ
-BACKPROP = {"rate": 0.002, "weight_decay": 0.3} | READ
+BACKPROP = {"rate": 0.001, "weight_decay": 0.1} | READ
 PASSES = 60
 
 Measured = dict[tuple[str, int], Figures]
