@@ -26,7 +26,7 @@ snapshots_kept = 1000
 [models.right]
 """
 CHUNK = 20
-WITHIN = 300.0
+WITHIN = 150.0
 
 
 until = partial(patience.until, seconds=WITHIN, in_spite_of=ClientError)
