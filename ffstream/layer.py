@@ -167,14 +167,15 @@ def sums(
     wiring: Wiring | None = None,
     factor: Tensor | None = None,
 ) -> Tensor:
-    """``x W' + b``, as :func:`forward` has them: ``[batch, units]``."""
+    """``x W' + b``, as :func:`forward` has them: ``[batch, units]``. For no rows no weight is rounded."""
     if factor is None:
-        factor = rounded(weights, format)
+        factor = rounded(weights, format if len(x) else weights.dtype)
+    x = x.to(factor.dtype)
     if wiring is not None:
-        seen = wiring.gather(torch.nn.functional.pad(x.to(format), (0, 1)))[..., :-1]
+        seen = wiring.gather(torch.nn.functional.pad(x, (0, 1)))[..., :-1]
         blocks = (seen @ factor.mT).float()
         return wiring.join(blocks.add_(weights[:, None, :, -1]))
-    return (x.to(format) @ factor.t()).float().add_(weights[:, -1])
+    return (x @ factor.t()).float().add_(weights[:, -1])
 
 
 def rounded(weights: Tensor, format: torch.dtype) -> Tensor:

@@ -174,9 +174,9 @@ class TickStage:
     def _states(self, lane: Lane, below: States, x: Tensor, neutral: Tensor, tick: int) -> States:
         layer, kept, mean = self.stage.layer, self.video.kept, self.stage.average.mean["layer"]
         format = layer.config.format
-        if self._live is None:
+        if self._live is None and len(x):
             self._live = rounded(layer.weights, format)
-        if self._steady is None:
+        if self._steady is None and len(neutral):
             self._steady = rounded(mean, format)
         activities = layer.forward(x, self._live)
         lane.live = damped(lane.live, activities, kept)
