@@ -67,7 +67,7 @@ CONSTANTS = {
     "video": VIDEO,
     "methods": ["one_pass", "goodness"],
 } | READ
-BACKPROP = {"rate": 0.001, "weight_decay": 0.1} | READ
+BACKPROP = {"rate": 0.001, "weight_decay": 0.5} | READ
 PASSES = 60
 
 Measured = dict[tuple[str, int], Figures]
