@@ -12,7 +12,6 @@ side (``--half``).
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.passes import add_precision, draw_curve, extent, extent_name, open_ledger, part_options, whole
+from benchmarks.passes import add_constants, add_precision, draw_curve, extent, extent_name, open_ledger, part_options, whole
 from benchmarks.report import percent, plot, table, verdict, write
 from benchmarks.runs import Figures, Run
 from ffstream import Field, FieldsConfig
@@ -169,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--half", action="store_true", help="images of half the side, fields of 5 x 5: to choose constants by")
     add_precision(parser)
-    parser.add_argument("--constants", type=json.loads, default={}, help="those that are to differ, as JSON; writes no table")
+    add_constants(parser)
     given = parser.parse_args(arguments)
 
     if given.half:

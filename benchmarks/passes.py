@@ -41,6 +41,11 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_constants(parser: argparse.ArgumentParser) -> None:
+    """Let the command line change a network's constants."""
+    parser.add_argument("--constants", type=json.loads, default={}, help="those that are to differ, as JSON; writes no table")
+
+
 def part_options(about: str, passes: int) -> argparse.ArgumentParser:
     """The same for benchmarks of which a part may be measured."""
     parser = pass_options(about, passes)

@@ -69,3 +69,15 @@ def test_both_are_measured_and_set_beside_what_is_published(tmp_path, capsys, mo
     assert "| backprop | backprop |" in table
     assert f"| {SCODELLARO} | as published |  |  | 0.84 |" in table
     assert (tmp_path / "convolutional-mnist-test-300.png").stat().st_size > 10_000
+
+
+def test_other_constants_are_measured_and_leave_the_table_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(TASKS, "mnist", replace(TASKS["mnist"], fields=FIELDS))
+    ledger = Measuring(tmp_path / "checkpoints")
+    monkeypatch.setattr("benchmarks.convolutional.open_ledger", lambda given, name: ledger)
+    asked = ["--results", str(tmp_path), "--passes", "1", "--held", "50", "--frames", "100", "--systems", "forward-forward"]
+    main([*asked, "--constants", '{"label_strength": 0.25}'])
+    (run,) = ledger.runs
+    assert run.constants["label_strength"] == 0.25
+    assert not json.loads(capsys.readouterr().out.splitlines()[-1])["met"]
+    assert not list(tmp_path.glob("*.md"))
