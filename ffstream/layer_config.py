@@ -19,7 +19,7 @@ RULES = ("curvature", "plain", "adam")
 """What a configuration can name as a rule."""
 
 USUAL_OF_LAYERS: dict[str, Any] = {"activation": "relu", "blocks": 1}
-USUAL_OF_READOUTS: dict[str, Any] = {"smoothing": 0.0, "joint": False}
+USUAL_OF_READOUTS: dict[str, Any] = {"smoothing": 0.0, "weight_cost": 0.0, "joint": False}
 """Settings that came later than the first snapshots, as those were made: plain data does not mention them."""
 
 
@@ -143,7 +143,9 @@ class ReadoutConfig:
     """Constants of the readout slices (see ``readout``).
 
     The step is ``rate * max(floor, 1 / (1 + updates / horizon))``; ``smoothing`` is the share of what is told that goes to all
-    labels alike; a ``joint`` readout is one softmax of all layers' activities, not a slice beside each.
+    labels alike, and ``weight_cost`` the share of the weights that every unit of a step takes off: both keep it from knowing
+    frames by heart that it sees again and again. A ``joint`` readout is one softmax of all layers' activities, not a slice
+    beside each.
     """
 
     rate: float = 2.0
@@ -151,6 +153,7 @@ class ReadoutConfig:
     horizon: float = 30.0
     damping: float = 1.0
     smoothing: float = 0.0
+    weight_cost: float = 0.0
     joint: bool = False
 
     def __post_init__(self) -> None:
@@ -159,6 +162,8 @@ class ReadoutConfig:
         for name in ("rate", "floor", "horizon", "damping"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"readout {name}: got {getattr(self, name)}, expected a number above 0")
+        if not 0 <= self.weight_cost < 1 / self.rate:
+            raise ConfigError(f"readout weight_cost: got {self.weight_cost}, expected at least 0 and below {1 / self.rate:g}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, without what is as in :data:`USUAL_OF_READOUTS`."""

@@ -60,7 +60,7 @@ class ReadoutSlice:
     """One layer's share of the readout, or the whole of one that is joint.
 
         z_l = z_(l-1) + h R'
-        R <- R + step ((1 - smoothing) told + smoothing / classes - softmax(z_l))' (h P) / batch
+        R <- R + step (((1 - smoothing) told + smoothing / classes - softmax(z_l))' (h P) / batch - weight_cost R)
 
     with ``step = rate max(floor, 1 / (1 + updates / horizon))``. The curvature of the slice's own inputs makes the
     first hundred updates count, which is where a single pass over a stream is won. One that reads several layers has a ``P``
@@ -102,8 +102,9 @@ class ReadoutSlice:
         for metric, seen, weights in self._by_layer(h):
             metric.observe(seen, share)
             updates = float(metric.moment.updates)
-            step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon))
-            weights.addmm_(wrong.t() @ seen, metric.inverse, alpha=step / len(self.widths) / len(h))
+            step = share * self.config.rate * max(self.config.floor, 1 / (1 + updates / self.config.horizon)) / len(self.widths)
+            kept = 1 - step * self.config.weight_cost
+            weights.addmm_(wrong.t() @ seen, metric.inverse, beta=kept, alpha=step / len(h))
 
     def _by_layer(self, h: Tensor) -> Iterator[tuple[Metric, Tensor, Tensor]]:
         """The metric, the activities and the weights of every layer that it reads."""

@@ -20,7 +20,7 @@ FULL = NetworkConfig(
     readout=ReadoutConfig(rate=1.0),
 )
 TABLE = dataclasses.replace(FULL, standardize=True)
-SMOOTH = dataclasses.replace(FULL, readout=ReadoutConfig(smoothing=0.3, joint=True))
+SMOOTH = dataclasses.replace(FULL, readout=ReadoutConfig(smoothing=0.3, weight_cost=0.01, joint=True))
 RECALLING = dataclasses.replace(FULL, encoding="symbols", fast_weights=FastWeights(context=2, orders=(1, 2)))
 
 
@@ -30,7 +30,7 @@ def test_a_network_of_numbers_does_not_mention_symbols():
     assert dataclasses.replace(FULL, encoding="symbols").to_dict()["encoding"] == "symbols"
     assert not {"standardize", "average_span", "certainty", "fields", "fast_weights"} & FULL.to_dict().keys()
     assert not {"activation", "blocks"} & FULL.to_dict()["layer"].keys()
-    assert not {"smoothing", "joint"} & FULL.to_dict()["readout"].keys()
+    assert not {"smoothing", "weight_cost", "joint"} & FULL.to_dict()["readout"].keys()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,11 @@ def test_layers_that_cannot_work(wrong):
         LayerConfig(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"damping": float("inf")}, {"smoothing": 1.0}, {"smoothing": -0.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rate": 0.0}, {"damping": float("inf")}, {"smoothing": 1.0}, {"smoothing": -0.1}]
+    + [{"weight_cost": cost} for cost in (-0.1, 0.5, float("nan"))],
+)
 def test_readouts_that_cannot_work(wrong):
     with pytest.raises(ConfigError, match=f"readout {next(iter(wrong))}"):
         ReadoutConfig(**wrong)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,6 +36,17 @@ def test_what_is_told_again_and_again_is_never_certain(smoothing):
         readout.learn(h, readout.correct(h, torch.zeros(4, 4)), torch.eye(4))
     found = readout.correct(h, torch.zeros(4, 4)).softmax(dim=1)
     assert torch.allclose(found.diagonal(), torch.full((4,), 1 - smoothing + smoothing / 4), atol=1e-3)
+
+
+def test_every_step_takes_its_share_off_the_weights():
+    """In a step of 1, half of them, before the rest of the step is added."""
+    h, config = torch.eye(4, 6), ReadoutConfig(rate=1.0, floor=1.0)
+    plain, costly = (ReadoutSlice((6,), 4, replace(config, weight_cost=cost)) for cost in (0.0, 0.5))
+    start = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    for readout in (plain, costly):
+        readout.weights.copy_(start)
+        readout.learn(h, readout.correct(h, torch.zeros(4, 4)), TOLD)
+    assert torch.allclose(plain.weights - costly.weights, start / 2, atol=1e-6)
 
 
 def test_one_readout_steps_in_every_layer_by_what_all_leave_wrong():
