@@ -18,6 +18,7 @@ from ffstream.frames import check_frames, to_tensor
 from ffstream.labels import UNLABELLED
 from ffstream_gateway.accepting import accept_frames, require_feeding
 from ffstream_gateway.access import Access
+from ffstream_gateway.bodies import label_of
 from ffstream_gateway.classifying import label_name
 from ffstream_gateway.origin import require_same_origin
 from ffstream_gateway.problems import Problem, refuse
@@ -125,10 +126,8 @@ class Showing:
             raise ShapeError(f"message: not JSON: {error}") from error
         if not isinstance(message, dict) or "picture" not in message:
             raise ShapeError('message: expected {"picture": [...]}')
-        taken = self._service.taken
-        label, learn = taken.number(message.get("label")), message.get("learn", False)
-        if not (label is None or (type(label) is int and 0 <= label < taken.classes)):
-            raise ShapeError(f"label: got {label!r}, expected {taken}, or null")
+        told, learn = message.get("label"), message.get("learn", False)
+        label = None if told is None else label_of(told, self._service.taken, "label")
         if type(learn) is not bool:
             raise ShapeError(f"learn: got {learn!r}, expected true or false")
         return check_frames([message["picture"]], self._config.pixels), label, learn

@@ -104,7 +104,9 @@ def test_what_is_to_be_seen_is_said_by_name(gateway, tmp_path):
     with watching(app) as show:
         answers = [show(picture=[0, 1, 1, 0], label="oak", learn=tick == 2) for tick in range(3)]
         assert {answer["name"] for answer in answers} <= {"ash", "oak"}
-        assert show(picture=[0, 1, 1, 0], label="elm")["detail"] == "label: got 'elm', expected ash, oak, or 0 to 1, or null"
+        wrong = show(picture=[0, 1, 1, 0], label="elm")
+        assert wrong["detail"] == "label: got elm, expected ash, oak, or 0 to 1, or null for not known"
+        assert wrong["place"] == "label"
     app.settle()
     assert app.get(f"/frames/{answers[2]['accepted']['first']}")["label"] == 1
 
