@@ -63,6 +63,7 @@ CONSTANTS = {
     "label_strength": 0.4,
     "average_span": 2000,
     "negatives": "uniform_labels",
+    "readout": {"weight_cost": 0.01},
     "video": VIDEO,
     "methods": ["one_pass", "goodness"],
 } | READ
