@@ -5,8 +5,10 @@ Row after row in the order they have, text and truth as numbers, so that every l
 
 import functools
 import itertools
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +52,12 @@ DOWNLOADED: Makers = {
 
 
 def at_hand() -> Makers:
-    """What is measured: what is shipped, and what has been downloaded."""
+    """What is measured: what is shipped, and what has been downloaded.
+
+    Asked for what it has downloaded, River makes its folder, over which two processes may fall.
+    """
+    if not Path(os.environ.get("RIVER_DATA", "~/river_data")).expanduser().exists():
+        return SHIPPED
     return SHIPPED | {name: make for name, make in DOWNLOADED.items() if make().is_downloaded}  # type: ignore[attr-defined]
 
 

@@ -44,6 +44,9 @@ def test_a_stream_is_the_same_every_time(name):
 
 
 def test_what_was_downloaded_is_measured_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIVER_DATA", str(tmp_path / "none"))
+    assert at_hand() == SHIPPED
+    assert not (tmp_path / "none").exists()
     monkeypatch.setenv("RIVER_DATA", str(tmp_path))
     assert at_hand() == SHIPPED
     elec2 = DOWNLOADED["Elec2"]()
