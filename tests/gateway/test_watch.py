@@ -97,6 +97,17 @@ def test_a_clip_of_unknown_content(gateway):
     assert app.get(f"/frames/{number}")["label"] is None
 
 
+def test_a_label_is_taken_back(gateway):
+    """As everywhere, -1 stands for one that is not known."""
+    app = gateway.open(**SHAPE)
+    with watching(app) as show:
+        show(picture=[0, 0, 1, 1], label=2)
+        show(picture=[0, 0, 1, 1])
+        number = show(picture=[0, 0, 1, 1], label=-1, learn=True)["accepted"]["first"]
+    app.settle()
+    assert app.get(f"/frames/{number}")["label"] is None
+
+
 def test_what_is_to_be_seen_is_said_by_name(gateway, tmp_path):
     path = tmp_path / "trees.csv"
     path.write_text("a,b,c,d,kind\n" + 5 * "1,0,0,1,oak\n0,1,1,0,ash\n")
